@@ -1,0 +1,268 @@
+"""Every setting of the project as frozen dataclasses, with strict conversion from and to plain dictionaries.
+
+The defaults are those of DBNet as published (arXiv 1911.08947) and as MMOCR 1.0 runs it. Suffixes give units:
+`_px` pixels, `_ratio` a share, `_deg` degrees. Sizes are `(h, w)`, points `(x, y)`, colours RGB.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from diffbin.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """From a picture to the network's input: resize, normalise, pad to the right and bottom."""
+
+    long_px: int = 1333  # the long side is at most this ...
+    short_px: int = 736  # ... and the short side at most this; small pictures are scaled up
+    multiple_px: int = 32  # both sides are padded to a multiple, after normalisation, with zeros
+    mean_rgb: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std_rgb: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decode:
+    """From the probability map to regions. The only home of these thresholds."""
+
+    shape: Literal["quad", "polygon"] = "quad"
+    mask_threshold: float = 0.3  # strictly above counts as text
+    score_threshold: float = 0.3  # mean probability inside a region
+    unclip_ratio: float = 1.5  # r' of D' = A' r' / L'
+    min_width_px: float = 5.0  # shorter side of a quad on the map, before unclipping
+    epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter
+    max_candidates: int = 3000  # contours looked at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The network: a backbone, the feature pyramid, the head."""
+
+    backbone: Literal["resnet18", "resnet18_half"] = "resnet18"
+    lateral_channels: int = 256  # of the pyramid's top-down path
+    smooth_channels: int = 64  # of each level before concatenation; the head works in as many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """From polygons to the label maps."""
+
+    shrink_ratio: float = 0.4  # r of D = A (1 - r^2) / L
+    threshold_min: float = 0.3
+    threshold_max: float = 0.7
+    min_side_px: float = 8.0  # smaller regions are ignored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """L = prob_weight * BCE(P) + threshold_weight * L1(T) + binary_weight * Dice(B)."""
+
+    prob_weight: float = 5.0
+    threshold_weight: float = 10.0
+    binary_weight: float = 1.0
+    negative_ratio: float = 3.0  # hard negatives for each positive pixel
+    k: float = 50.0  # steepness of B = 1 / (1 + exp(-k (P - T)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """From an annotated picture to a training crop, in one warp.
+
+    `crop="text"` is the reference's: a window whose edges cut no word, scaled to the crop. `crop="scale"` draws the
+    scale instead and cuts a window of fixed size, so that the network sees text at the sizes it will meet.
+    """
+
+    crop_px: int = 640
+    crop: Literal["text", "scale"] = "text"
+    flip_p: float = 0.5
+    rotate_deg: float = 10.0
+    scale_min: float = 0.5
+    scale_max: float = 3.0
+    min_side_ratio: float = 0.1  # smallest window of crop="text", as a share of the picture
+    brightness_delta: float = 32 / 255
+    saturation_delta: float = 0.5
+    contrast_delta: float = 0.0
+    blur_p: float = 0.0  # chance of a slight blur
+    noise_p: float = 0.0  # chance of noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One set of annotated pictures."""
+
+    format: Literal["icdar", "totaltext", "synthtext", "synth"] = "icdar"
+    images: str = ""  # folder below `data.root`; for "synth" the folder of backgrounds ("" = procedural ones)
+    labels: str = ""  # folder or file below `data.root`
+    part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
+    weight: float = 1.0  # share of the samples drawn, relative to the other sources
+    unit: Literal["word", "line"] = "word"  # what "synth" labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What is trained and validated on."""
+
+    root: str = "data"
+    train: tuple[Source, ...] = ()
+    validation: tuple[Source, ...] = ()
+    batch_size: int = 16
+    workers: int = 4  # loader processes; 0 loads in the training process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """Optimiser and learning-rate schedule."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.007
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 1e-4
+    schedule: Literal["poly", "cosine"] = "poly"
+    power: float = 0.9  # of poly
+    min_lr: float = 1e-7
+    warmup_ratio: float = 0.0  # share of the run spent in linear warm-up
+    per: Literal["epoch", "step"] = "epoch"  # when the rate changes
+    clip_norm: float = 0.0  # 0 = gradients are not clipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """The run. Exactly one of `epochs` and `steps` is positive."""
+
+    epochs: int = 0
+    steps: int = 0
+    epoch_samples: int = 0  # samples that count as an epoch; 0 = the size of the training set
+    eval_every_steps: int = 0  # 0 = only at the end
+    save_every_steps: int = 1000
+    precision: Literal["32", "bf16"] = "bf16"
+    ema_decay: float = 0.0  # 0 = no moving average of the weights
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.epochs > 0) == (self.steps > 0):
+            raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that is needed to train a model and to use it afterwards; stored in every checkpoint and exported model."""
+
+    name: str
+    model: Model = field(default_factory=Model)
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    decode: Decode = field(default_factory=Decode)
+    targets: Targets = field(default_factory=Targets)
+    loss: Loss = field(default_factory=Loss)
+    augment: Augment = field(default_factory=Augment)
+    data: Data = field(default_factory=Data)
+    optim: Optim = field(default_factory=Optim)
+    train: Train = field(default_factory=lambda: Train(epochs=1200))
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as nested dictionaries and lists, ready for JSON."""
+    return dict(_plain(config))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
+    """The inverse of `to_dict`. Keys left out take their default; an unknown key or a wrong type is a `ConfigError`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where or cls.__name__} must be a mapping, not {values!r}.")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        _known(key, list(hints), where)
+    converted = {key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()}
+    try:
+        return cls(**converted)
+    except TypeError as error:
+        raise ConfigError(f"{where or cls.__name__} is incomplete: {error}.") from None
+
+
+def _known(key: str, names: Sequence[str], where: str) -> None:
+    if key not in names:
+        near = difflib.get_close_matches(key, names, n=1)
+        hint = f"did you mean {where}{near[0]}?" if near else f"known are: {', '.join(names)}."
+        raise ConfigError(f"There is no setting {where}{key}; {hint}")
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_dict(hint, value, where=f"{where}.")
+    if origin is Literal:
+        if value in args:
+            return value
+        raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, args))}.")
+    if origin is tuple and isinstance(value, list | tuple):
+        return _convert_tuple(args, value, where)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)
+    raise ConfigError(f"{where} is {value!r}; it must be of type {wanted}.")
+
+
+def _convert_tuple(args: tuple[Any, ...], value: Sequence[Any], where: str) -> tuple[Any, ...]:
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(_convert(args[0], item, f"{where}.{i}") for i, item in enumerate(value))
+    if len(value) != len(args):
+        raise ConfigError(f"{where} has {len(value)} values; it must have {len(args)}.")
+    return tuple(_convert(hint, item, f"{where}.{i}") for i, (hint, item) in enumerate(zip(args, value, strict=True)))
+
+
+def override(config: T, assignments: Sequence[str]) -> T:
+    """Applies `key=value` texts, as of `--set optim.lr=3e-3` or `--set data.train.0.images=photos`, type-checked."""
+    values: Any = to_dict(config)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment} is not of the form key=value.")
+        _assign(values, path.strip().split("."), text.strip(), path.strip())
+    return from_dict(type(config), values)
+
+
+def _assign(values: Any, keys: list[str], text: str, path: str) -> None:
+    *parents, last = keys
+    for i, key in enumerate(parents):
+        values = _child(values, key, ".".join(keys[: i + 1]))
+    old = _child(values, last, path)
+    values[int(last) if isinstance(values, list) else last] = _parse(old, text, path)
+
+
+def _child(values: Any, key: str, path: str) -> Any:
+    if isinstance(values, dict):
+        _known(key, list(values), path.removesuffix(key))
+        return values[key]
+    if isinstance(values, list) and key.isdecimal() and int(key) < len(values):
+        return values[int(key)]
+    raise ConfigError(f"There is no setting {path}.")
+
+
+def _parse(old: Any, text: str, path: str) -> Any:
+    """`text` as the type that the setting has now."""
+    if isinstance(old, dict | list) and not (isinstance(old, list) and old and isinstance(old[0], float | int)):
+        raise ConfigError(f"{path} is a group of settings; set one of its members, as in {path}.NAME=VALUE.")
+    try:
+        if isinstance(old, list):
+            return [float(part) for part in text.split(",")]
+        if isinstance(old, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(old)(text)
+    except (ValueError, KeyError):
+        raise ConfigError(f"{path} is {text!r}; it must be of type {type(old).__name__}, as {old!r} is.") from None

@@ -1,0 +1,57 @@
+"""The answer of a detector: regions of text in one picture."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+"""`(n, 2)` float32, points `(x, y)` in pixels; (0, 0) is the top left corner of the top left pixel."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One region: `polygon` `(n, 2)` float32 in pixels of the upright original picture, `score` in [0, 1]."""
+
+    polygon: Points
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Regions of one picture, in the decoder's order.
+
+    polygons  one `(n, 2)` float32 array a region, `(x, y)` in pixels of the upright original picture, clockwise as
+              seen on the screen; quads have four points
+    scores    `(len,)` float32 in [0, 1]
+    size      `(h, w)` of the picture in pixels
+    """
+
+    polygons: Sequence[Points]
+    scores: NDArray[np.float32]
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if len(self.polygons) != len(self.scores):
+            raise ValueError(f"{len(self.polygons)} polygons but {len(self.scores)} scores")
+
+    def __len__(self) -> int:
+        return len(self.polygons)
+
+    def __iter__(self) -> Iterator[Detection]:
+        return (Detection(p, float(s)) for p, s in zip(self.polygons, self.scores, strict=True))
+
+    def __getitem__(self, index: int) -> Detection:
+        return Detection(self.polygons[index], float(self.scores[index]))
+
+    def filter(self, score: float) -> "Detections":
+        """The regions with at least this score."""
+        keep = self.scores >= score
+        polygons = [p for p, kept in zip(self.polygons, keep, strict=True) if kept]
+        return Detections(polygons, self.scores[keep], self.size)
+
+    def boxes(self) -> NDArray[np.float32]:
+        """Axis-aligned boxes `(len, 4)` float32: x_min, y_min, x_max, y_max in pixels."""
+        boxes = [np.concatenate([p.min(axis=0), p.max(axis=0)]) for p in self.polygons]
+        return np.array(boxes, np.float32).reshape(-1, 4)

@@ -1,0 +1,38 @@
+"""The exception tree. Every error that a user can cause is one of these, with a sentence that names the way out.
+
+DiffbinError
+├── InputError        a picture, label file or folder cannot be used
+│   └── LimitError    it is larger than the limits allow (pixels, bytes)
+├── ModelError        a model or checkpoint is missing, damaged or of another architecture
+├── ConfigError       a recipe, option or override is wrong
+├── DependencyError   an optional library is not installed
+└── TrainingError     training cannot go on (non-finite loss, no text in the data)
+"""
+
+
+class DiffbinError(Exception):
+    """Base of all errors raised on purpose; the command line prints its text and exits with code 2."""
+
+
+class InputError(DiffbinError):
+    """A picture, label file or folder cannot be used."""
+
+
+class LimitError(InputError):
+    """The input is larger than the limits allow."""
+
+
+class ModelError(DiffbinError):
+    """A model or checkpoint is missing, damaged or of another architecture."""
+
+
+class ConfigError(DiffbinError):
+    """A recipe, option or override is wrong."""
+
+
+class DependencyError(DiffbinError):
+    """An optional library is not installed."""
+
+
+class TrainingError(DiffbinError):
+    """Training cannot go on."""
