@@ -1,15 +1,23 @@
-PYTHON ?= python
+VENV ?= .venv
+BIN := $(VENV)/bin
 
-.PHONY: check test bench
+.PHONY: setup check test bench
 
-check: ## format, lint, types and the default tests; under a minute
-	ruff format --check .
-	ruff check .
-	mypy
-	$(PYTHON) -m pytest -m "not slow"
+setup: $(BIN)/diffbin ## an environment with everything, training included
 
-test: ## every test
-	$(PYTHON) -m pytest
+$(BIN)/diffbin: pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
 
-bench: ## every benchmark that needs no data set
-	$(PYTHON) -m benchmarks
+check: setup ## format, lint, types and the default tests; under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test: setup ## every test
+	$(BIN)/python -m pytest
+
+bench: setup ## every benchmark that needs no data set
+	$(BIN)/python -m benchmarks

@@ -1,0 +1,209 @@
+"""The training set: global sample numbers in, crops with their label maps out, in batches.
+
+Sample `g` is a pure function of the recipe, its seed and `g`; step `t` takes samples `t * batch_size` onwards. So a run
+resumes at any step, and neither the number of workers nor their order changes what is learned from. The first part of
+this file knows no torch; the loader at its end does.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbin.config import Recipe
+from diffbin.data.augment import augment
+from diffbin.data.sample import Sample
+from diffbin.data.sources import draw_index, open_source
+from diffbin.data.targets import TargetMaps, make_targets
+from diffbin.errors import ConfigError, DiffbinError, TrainingError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+ATTEMPTS = 50  # draws for one sample before the data is held to be unusable
+ORDER, DRAW = 0, 1  # streams of random numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One input of the network: `picture` `(3, crop_px, crop_px)` uint8 RGB, not normalised, and its label maps."""
+
+    picture: NDArray[np.uint8]
+    targets: TargetMaps
+
+
+class TrainSet:
+    """The samples of `recipe.data.train`, augmented, with their label maps.
+
+    One source of pictures is walked in a new shuffled order on each pass. Of several sources each sample draws one, by
+    weight, and any of its pictures.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        data = recipe.data
+        if not data.train:
+            raise ConfigError("The recipe names no training data; set data.train.")
+        self.recipe = recipe
+        self.sources = [open_source(source, data.root) for source in data.train]
+        weights = np.array([source.weight for source in data.train], np.float64)
+        if not ((weights >= 0).all() and weights.sum() > 0):
+            raise ConfigError("data.train: weights must not be negative, and one at least must be positive.")
+        self.shares = weights / weights.sum()
+        if not any(source.has_text for source in self.sources):
+            raise TrainingError("There is no text in the training data: every region is ignored or there are none.")
+
+    @property
+    def epoch_samples(self) -> int:
+        """Samples that count as an epoch: as the recipe says, else as many as there are pictures."""
+        found = self.recipe.train.epoch_samples or sum(len(source) for source in self.sources)
+        if not found:
+            raise ConfigError("Rendered text has no end; set train.epoch_samples.")
+        return found
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in an epoch, at least one."""
+        return max(1, self.epoch_samples // self.recipe.data.batch_size)
+
+    def __getitem__(self, number: int) -> Example:
+        """The sample with this global number, 0 and up."""
+        recipe = self.recipe
+        sample = self.sample(number)
+        maps = make_targets(sample.polygons, sample.ignored, sample.picture.shape[:2], recipe.targets)
+        return Example(np.ascontiguousarray(sample.picture.transpose(2, 0, 1)), maps)
+
+    def sample(self, number: int) -> Sample:
+        """The augmented sample; drawn anew, from another picture, while augmentation loses every region.
+
+        Pictures without any region are kept, as background, and so are windows of crop="scale" without one: a share of
+        them is meant to look away from text.
+        """
+        config = self.recipe.augment
+        for attempt in range(ATTEMPTS):
+            rng = np.random.default_rng([self.recipe.train.seed, DRAW, number, attempt])
+            original = self._draw(number, attempt, rng)
+            crop = augment(original, config, rng)
+            if len(crop.polygons) or not len(original.polygons) or config.crop == "scale":
+                return crop
+        raise TrainingError(f"{ATTEMPTS} samples in a row lost all their text in augmentation; check the labels.")
+
+    def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> Sample:
+        if len(self.sources) > 1:
+            source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
+            return source.load(draw_index(source, rng))
+        source = self.sources[0]
+        if attempt or not len(source):
+            return source.load(draw_index(source, rng))
+        walk, place = divmod(number, len(source))
+        return source.load(int(_order(self.recipe.train.seed, walk, len(source))[place]))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, walk: int, length: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, ORDER, walk]).permutation(length)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch as it leaves the loader, in compact types; `n` pictures of side `s`.
+
+    pictures        `(n, 3, s, s)` uint8 RGB, not normalised
+    prob            `(n, s, s)` uint8, 1 inside the shrunk regions
+    prob_mask       `(n, s, s)` uint8, 0 inside ignored regions
+    threshold       `(n, s, s)` float16, in error by less than 0.0003
+    threshold_mask  `(n, s, s)` uint8, 1 inside the grown regions
+    """
+
+    pictures: "Tensor"
+    prob: "Tensor"
+    prob_mask: "Tensor"
+    threshold: "Tensor"
+    threshold_mask: "Tensor"
+
+    def to(self, device: "torch.device | str") -> "Batch":
+        """Copies to a device, without waiting where the batch is pinned."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self._tensors()))
+
+    def pin_memory(self) -> "Batch":
+        """Called by torch's loader."""
+        return Batch(*(tensor.pin_memory() for tensor in self._tensors()))
+
+    def _tensors(self) -> "tuple[Tensor, ...]":
+        return self.pictures, self.prob, self.prob_mask, self.threshold, self.threshold_mask
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Stacks examples into a batch."""
+    import torch
+
+    def stack(arrays: Sequence[NDArray[Any]]) -> "Tensor":
+        return torch.from_numpy(np.stack(arrays))
+
+    maps = [example.targets for example in examples]
+    return Batch(
+        pictures=stack([example.picture for example in examples]),
+        prob=stack([m.prob for m in maps]),
+        prob_mask=stack([m.prob_mask for m in maps]),
+        threshold=stack([m.threshold.astype(np.float16) for m in maps]),
+        threshold_mask=stack([m.threshold_mask for m in maps]),
+    )
+
+
+class StepNumbers:
+    """The sample numbers of each step from `start_step` on, without end."""
+
+    def __init__(self, start_step: int, batch_size: int) -> None:
+        self.start_step, self.batch_size = start_step, batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start_step
+        while True:
+            yield list(range(step * self.batch_size, (step + 1) * self.batch_size))
+            step += 1
+
+
+def train_loader(recipe: Recipe, start_step: int = 0, *, train_set: TrainSet | None = None) -> Iterator[Batch]:
+    """Batches of steps `start_step`, `start_step` + 1, ... without end, loaded by `recipe.data.workers` processes.
+
+    Workers are started afresh (no fork), each on one thread; close the iterator or drop it to end them.
+    """
+    import torch
+    from torch.utils.data import DataLoader
+
+    workers = min(recipe.data.workers, os.cpu_count() or 1)
+    loader: DataLoader[Any] = DataLoader(
+        train_set or TrainSet(recipe),  # type: ignore[arg-type]  # torch asks for its own class, and uses __getitem__
+        batch_sampler=StepNumbers(start_step, recipe.data.batch_size),
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker if workers else None,
+        multiprocessing_context=_start_method() if workers else None,
+        prefetch_factor=4 if workers else None,
+    )
+    try:
+        yield from loader
+    except DiffbinError as error:
+        if not workers:
+            raise
+        last = str(error).rstrip().rpartition("\n")[2]  # torch puts the worker's traceback before our sentence
+        raise type(error)(last.partition("Error: ")[2] or last) from None
+
+
+def _start_method() -> str:
+    """Not fork, which copies locks of running threads; of the others the one whose processes end without ado."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _start_worker(_: int) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

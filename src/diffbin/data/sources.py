@@ -1,0 +1,125 @@
+"""Where samples come from: labelled pictures on disk, or rendered text without end."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from diffbin.config import Source
+from diffbin.data.annotations import READERS, Annotation, list_pictures, read_picture
+from diffbin.data.sample import Sample
+from diffbin.errors import ConfigError, InputError
+
+CACHE_BYTES = 1 << 30  # a set of pictures whose files are smaller together is kept in memory, still encoded
+SEEDS = 1 << 31  # of rendered samples
+
+
+class SampleSource(Protocol):
+    """Numbered samples; the same number gives the same sample in every process."""
+
+    def __len__(self) -> int:
+        """How many there are; 0 = endless."""
+
+    def load(self, index: int) -> Sample:
+        """The sample of this number."""
+
+
+class PictureSource:
+    """The labelled pictures of a `Source`. Labels are parsed when the source is made, so that errors come early."""
+
+    def __init__(self, source: Source, root: str) -> None:
+        self.name = f"{Path(root) / source.images}"
+        self.pictures = list_pictures(source, root)
+        if not self.pictures:
+            raise InputError(f'part "{source.part}" leaves no picture of {self.name}.')
+        self._read = READERS[source.format]
+        lazy = source.format == "synthtext"  # hundreds of thousands, all in one file that is loaded already
+        self._annotations = None if lazy else [self._read(picture.label) for picture in self.pictures]
+        self._encoded: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_encoded": {}}
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any region is not ignored; a set that is read lazily is taken to have some."""
+        return self._annotations is None or any(not bool(a.ignored.all()) for a in self._annotations)
+
+    @cached_property
+    def _keep(self) -> bool:
+        total = 0
+        for picture in self.pictures:
+            total += picture.image.stat().st_size
+            if total > CACHE_BYTES:
+                return False
+        return True
+
+    def annotation(self, index: int) -> Annotation:
+        """The label of one picture."""
+        return self._annotations[index] if self._annotations else self._read(self.pictures[index].label)
+
+    def load(self, index: int) -> Sample:
+        """Decodes one picture."""
+        path, annotation = self.pictures[index].image, self.annotation(index)
+        encoded = self._encoded.get(index)
+        if encoded is None:
+            encoded = _read_bytes(path)
+            if self._keep:
+                self._encoded[index] = encoded
+        return Sample(read_picture(path, encoded), annotation.polygons, annotation.ignored, annotation.texts)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
+
+
+class Renderer(Protocol):
+    """Draws text."""
+
+    def render(self, seed: int) -> Sample:
+        """The sample of this seed."""
+
+
+def make_renderer(source: Source, root: str) -> Renderer:
+    """The renderer of a "synth" source."""
+    raise ConfigError(f'There is no renderer for sources of format "{source.format}" ({Path(root) / source.images}).')
+
+
+class SynthSource:
+    """Rendered text; the number of a sample is the seed it is rendered from."""
+
+    has_text = True
+
+    def __init__(self, source: Source, root: str) -> None:
+        self.source, self.root = source, root
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"source": self.source, "root": self.root}
+
+    @cached_property
+    def _renderer(self) -> Renderer:  # made anew in each worker
+        return make_renderer(self.source, self.root)
+
+    def load(self, index: int) -> Sample:
+        """Renders one sample."""
+        return self._renderer.render(index)
+
+
+def open_source(source: Source, root: str) -> PictureSource | SynthSource:
+    """By `source.format`."""
+    return SynthSource(source, root) if source.format == "synth" else PictureSource(source, root)
+
+
+def draw_index(source: SampleSource, rng: np.random.Generator) -> int:
+    """Any of its samples, each as likely."""
+    return int(rng.integers(len(source) or SEEDS))

@@ -1,0 +1,94 @@
+"""A set of rendered pictures on disk, in the layout and label format of ICDAR 2015, written by many processes."""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import cv2
+
+from diffbin.config import Synth
+from diffbin.data.sample import Sample
+from diffbin.data.synth.scene import Renderer
+from diffbin.errors import ConfigError, InputError
+
+JPEG_QUALITY = 90
+
+
+def render_set(
+    config: Synth, *, out: Path, count: int, seed: int, workers: int, progress: Callable[[int], None] | None = None
+) -> None:
+    """Writes `out/images/000000.jpg` and `out/gt/gt_000000.txt` and so on; picture i is that of seed `seed + i`.
+
+    The files depend on the config and the seed alone, not on `workers` (0 = as many as there are cores). Pictures
+    whose label file is there already are kept, so that a run that was broken off goes on. Each label file has a line
+    `x1,y1,...,xn,yn,text` a region, in pixels; the text is `###` where it cannot be read.
+    `progress` is called with the number of pictures done, this one included.
+    """
+    if count < 0 or workers < 0:
+        raise ConfigError(f"count and workers must not be negative; they are {count} and {workers}.")
+    Renderer(config)  # finds a missing folder before processes are started
+    for folder in ("images", "gt"):
+        _make_folder(out / folder)
+    jobs = [(config, out, i, seed + i) for i in range(count)]
+    workers = min(workers or os.cpu_count() or 1, count)
+    if workers <= 1:
+        _report(map(_render_one, jobs), progress)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, cv2.setNumThreads, (1,)) as pool:
+        _report(pool.imap_unordered(_render_one, jobs, chunksize=4), progress)
+        pool.close()
+        pool.join()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+
+
+def _report(
+    done: "map[None] | multiprocessing.pool.IMapIterator[None]", progress: Callable[[int], None] | None
+) -> None:
+    for number, _ in enumerate(done, 1):
+        if progress:
+            progress(number)
+
+
+@cache
+def _renderer(config: Synth) -> Renderer:
+    return Renderer(config)
+
+
+def _render_one(job: tuple[Synth, Path, int, int]) -> None:
+    config, out, index, seed = job
+    label = out / "gt" / f"gt_{index:06d}.txt"
+    if label.exists():
+        return
+    sample = _renderer(config).render(seed)
+    bgr = cv2.cvtColor(sample.picture, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    _write(out / "images" / f"{index:06d}.jpg", encoded.tobytes())
+    _write(label, icdar_text(sample).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file is there whole or not at all."""
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"The file {path} cannot be written: {error.strerror}.") from None
+
+
+def icdar_text(sample: Sample) -> str:
+    """The sample's label file: one line a region, `###` for ignored ones."""
+    lines = []
+    for polygon, ignored, text in zip(sample.polygons, sample.ignored, sample.texts, strict=True):
+        points = ",".join(f"{value:.1f}".removesuffix(".0") for value in polygon.ravel().tolist())
+        lines.append(f"{points},{'###' if ignored else text}\n")
+    return "".join(lines)

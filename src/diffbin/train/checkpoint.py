@@ -1,0 +1,97 @@
+"""Checkpoints: everything a run needs to go on exactly, and everything a model needs to be used.
+
+One file holds the resolved recipe (JSON), the step, the weights, their moving average, the optimiser's state and the
+random state. It is read with `weights_only=True`, so a file from a stranger cannot run code.
+"""
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffbin.config import Recipe, from_dict, to_dict
+from diffbin.errors import ModelError
+from diffbin.model.dbnet import DBNet
+
+KEPT = 2  # the newest checkpoints of a run that stay on disk
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state between two steps."""
+
+    recipe: Recipe
+    step: int  # steps done
+    network: Weights
+    ema: Weights | None
+    optimizer: dict[str, Any]
+    random: Tensor  # the state of PyTorch's generator, uint8
+
+    @property
+    def best_weights(self) -> Weights:
+        """The moving average where there is one, else the weights themselves."""
+        return self.network if self.ema is None else self.ema
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Writes `folder/step_XXXXXXXX.pt` under a temporary name, renames it, and removes all but the newest few."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step_{checkpoint.step:08d}.pt"
+    partial = path.with_suffix(".partial")
+    content = {**vars(checkpoint), "recipe": json.dumps(to_dict(checkpoint.recipe))}
+    try:
+        torch.save(content, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise ModelError(f"The checkpoint {path} could not be written ({error}); is the disk full?") from error
+    for old in checkpoints(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted(folder.glob("step_*.pt"))
+
+
+def load(path: Path) -> Checkpoint:
+    """Reads one checkpoint. `ModelError` if it is missing, damaged or not one of ours."""
+    if not path.is_file():
+        raise ModelError(f"There is no checkpoint {path}.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        recipe = from_dict(Recipe, json.loads(content.pop("recipe")))
+        return Checkpoint(recipe=recipe, **content)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{path} is not a checkpoint of diffbin, or it is damaged ({reason}).") from error
+
+
+def load_latest(folder: Path) -> Checkpoint:
+    """The newest checkpoint of a run that can be read; a damaged one is passed over for the one before it."""
+    errors = []
+    for path in reversed(checkpoints(folder)):
+        try:
+            return load(path)
+        except ModelError as error:
+            errors.append(str(error))
+    raise ModelError(" ".join(errors) or f"There is no checkpoint to resume from in {folder}.")
+
+
+def build(recipe: Recipe, weights: Weights, *, source: str) -> DBNet:
+    """The recipe's network with these weights, in evaluation mode; loaded strictly."""
+    network = DBNet(recipe.model, k=recipe.loss.k)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise ModelError(
+            f"The weights of {source} do not fit the network {recipe.model.backbone} of recipe {recipe.name}: {first}"
+        ) from error
+    return network.eval()

@@ -1,0 +1,74 @@
+"""The loss of DBNet: balanced cross entropy on P, L1 on T inside the border, Dice on B (equations 5 to 8)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from diffbin.config import Loss
+from diffbin.model.dbnet import TrainMaps
+
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class TargetBatch:
+    """Label maps of a batch, each `(n, h, w)` float32."""
+
+    prob: Tensor  # 1 inside the shrunk regions
+    prob_mask: Tensor  # 0 where nothing is known (ignored regions)
+    threshold: Tensor  # T, from `threshold_min` to `threshold_max`
+    threshold_mask: Tensor  # 1 inside the border
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """Scalars; the weights of the recipe are applied."""
+
+    prob: Tensor
+    threshold: Tensor
+    binary: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum."""
+        return self.prob + self.threshold + self.binary
+
+
+class DBLoss(nn.Module):
+    """See `Loss` for the weights. All terms are reduced over the whole batch, in float32."""
+
+    def __init__(self, config: Loss) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, maps: TrainMaps, targets: TargetBatch) -> LossParts:
+        """Maps `(n, 1, h, w)` and targets `(n, h, w)` -> three scalars."""
+        c = self.config
+        logits, threshold, binary = (m.float().squeeze(1) for m in (maps.prob_logits, maps.threshold, maps.binary))
+        bce = balanced_bce(logits, targets.prob, targets.prob_mask, c.negative_ratio)
+        l1 = masked_l1(threshold, targets.threshold, targets.threshold_mask)
+        dice = masked_dice(binary, targets.prob, targets.prob_mask)
+        return LossParts(c.prob_weight * bce, c.threshold_weight * l1, c.binary_weight * dice)
+
+
+def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float) -> Tensor:
+    """Cross entropy over all positives and the hardest negatives, at most `negative_ratio` for each positive."""
+    positive, negative = target * mask, (1 - target) * mask
+    n_positive = int(positive.sum())
+    n_negative = min(int(negative.sum()), int(n_positive * negative_ratio))
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    hardest = torch.topk((loss * negative).flatten(), n_negative).values
+    return ((loss * positive).sum() + hardest.sum()) / (n_positive + n_negative + EPSILON)
+
+
+def masked_l1(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference inside the mask."""
+    return ((value - target).abs() * mask).sum() / (mask.sum() + EPSILON)
+
+
+def masked_dice(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """1 - 2 |A B| / (|A| + |B|) inside the mask; 1 where both are empty."""
+    overlap = (value * target * mask).sum()
+    return 1 - 2 * overlap / ((value * mask).sum() + (target * mask).sum() + EPSILON)

@@ -1,0 +1,64 @@
+"""The network's maps against the reference's, on the reference's weights. The data's origin: docs/parity.md."""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from diffbin.config import Model, Preprocess
+from diffbin.model.dbnet import DBNet
+
+DATA = Path(__file__).parent / "data"
+NAME = "dbnet_resnet18_fpnc_1200e_icdar2015"
+
+
+def reference_weights(name: str) -> dict[str, torch.Tensor]:
+    """Small tensors are stored; large ones come from a random stream keyed by their name."""
+    stored = np.load(DATA / f"{name}.npz")
+    weights = {}
+    for key, shape, _, rebuilt in json.loads((DATA / f"{name}.keys.json").read_text()):
+        if rebuilt:
+            stream = np.random.RandomState(zlib.crc32(key.encode()) & 0x7FFFFFFF)  # the frozen stream
+            values = stream.standard_normal(int(np.prod(shape))).astype(np.float32).reshape(shape)
+            weights[key] = torch.from_numpy(values * np.float32(2**0.5 / np.prod(shape[1:]) ** 0.5))
+        else:
+            weights[key] = torch.from_numpy(np.array(stored[f"param:{key}"]))
+    return weights
+
+
+def network_input(picture_bgr: NDArray[np.uint8]) -> torch.Tensor:
+    """Normalised, then padded with zeros to multiples of 32."""
+    config = Preprocess()
+    x = (picture_bgr[..., ::-1].astype(np.float32) - np.float32(config.mean_rgb)) / np.float32(config.std_rgb)
+    h, w = (-(-side // 32) * 32 for side in x.shape[:2])
+    padded = np.zeros((1, 3, h, w), np.float32)
+    padded[0, :, : x.shape[0], : x.shape[1]] = x.transpose(2, 0, 1)
+    return torch.from_numpy(padded)
+
+
+@pytest.fixture(scope="module")
+def network() -> DBNet:
+    net = DBNet(Model())
+    net.load_state_dict(reference_weights(NAME))
+    return net.eval()
+
+
+def test_layout_is_that_of_the_official_checkpoint(network: DBNet) -> None:
+    expected = {key: tuple(shape) for key, shape, *_ in json.loads((DATA / f"{NAME}.keys.json").read_text())}
+    assert {key: tuple(value.shape) for key, value in network.state_dict().items()} == expected
+    assert sum(p.numel() for p in network.parameters()) == 12_340_930
+
+
+@torch.no_grad()
+def test_maps_agree(network: DBNet) -> None:
+    stored = np.load(DATA / f"{NAME}.npz")
+    batch = network_input(stored["in:image_bgr_u8"])
+    maps = network(batch)
+    answers = {"prob": network.prob(batch), "thr": maps.threshold, "binary": maps.binary}
+    for name, answer in answers.items():
+        np.testing.assert_allclose(answer.numpy().squeeze(), stored[f"out:{name}"].squeeze(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(maps.prob_logits.sigmoid(), answers["prob"])

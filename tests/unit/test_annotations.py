@@ -1,0 +1,196 @@
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from diffbin.config import Source
+from diffbin.data import annotations
+from diffbin.data.annotations import READERS, Label, list_pictures, natural_key, read_picture, take_part
+from diffbin.errors import ConfigError, DependencyError, InputError
+
+QUAD = "1,2,30,2,30,20,1,20"
+
+
+def label(folder: Path, text: str, name: str = "gt.txt") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_icdar_with_byte_order_mark_commas_and_ignored(tmp_path: Path) -> None:
+    found = READERS["icdar"](label(tmp_path, f"\ufeff{QUAD},a, b\r\n{QUAD},###\n\n{QUAD}\n"))
+    assert found.texts == ["a, b", "###", ""]
+    assert found.ignored.tolist() == [False, True, False]
+    assert all(p.shape == (4, 2) and p.dtype == np.float32 for p in found.polygons)
+    assert found.polygons[0].tolist() == [[1, 2], [30, 2], [30, 20], [1, 20]]
+
+
+def test_icdar_polygons_of_more_points_and_fractions(tmp_path: Path) -> None:
+    found = READERS["icdar"](label(tmp_path, "0,0,10,-1.5,20,0,20,10,10,8.5,0,10,word\n0,0,10,0,20,0,20,10,0,10\n"))
+    assert [p.shape for p in found.polygons] == [(6, 2), (5, 2)]
+    assert found.polygons[0][1].tolist() == [10, -1.5]
+    assert found.texts == ["word", ""]
+
+
+@pytest.mark.parametrize(
+    ("box", "text"),
+    [
+        ("903,178,938,180,936,193,902,192", "6,000"),
+        ("382,108,464,107,461,130,379,130", "36,000,000"),
+        ("456,17,521,34,515,57,451,41", "40,257"),
+        ("903,178,938,180,936,193,902,192", "35"),
+    ],
+)
+def test_numbers_in_a_transcription_are_no_vertices(tmp_path: Path, box: str, text: str) -> None:
+    found = READERS["icdar"](label(tmp_path, f"{box},{text}"))
+    assert found.polygons[0].shape == (4, 2)
+    assert found.texts == [text]
+
+
+def test_an_empty_file_is_a_picture_without_text(tmp_path: Path) -> None:
+    for name in ("icdar", "totaltext"):
+        found = READERS[name](label(tmp_path, "\n"))
+        assert not found.polygons and found.ignored.shape == (0,) and not found.texts
+
+
+@pytest.mark.parametrize("line", ["1,2,3,4,5,6,7", "1,2,3,4,5,6,7,eight", "1,2,3,4,nan,6,7,8,text", "hello"])
+def test_a_malformed_icdar_line_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match=r"gt\.txt, line 2: .*at least 8 coordinates"):
+        READERS["icdar"](label(tmp_path, f"{QUAD}\n{line}\n"))
+
+
+def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gt.txt"
+    path.write_bytes(b"1,2,3,4,5,6,7,8,caf\xe9")
+    with pytest.raises(InputError, match="not UTF-8"):
+        READERS["icdar"](path)
+    with pytest.raises(InputError, match="cannot be read"):
+        READERS["icdar"](tmp_path / "none.txt")
+
+
+def test_totaltext_records_may_be_wrapped(tmp_path: Path) -> None:
+    text = (
+        "x: [[206 251\n 386 542]], y: [[633 811 931\n  946]], ornt: [u'c'], transcriptions: [u'PETRO'S]']\n"
+        "x: [[1, 2, 3]], y: [[4, 5, 6]], ornt: [u'#'], transcriptions: [u'#']\n"
+        'x: [[1 2 3 4]], y: [[4 5 6 7]], ornt: [u"m"], transcriptions: [u"it\'s"]'
+    )
+    found = READERS["totaltext"](label(tmp_path, text))
+    assert found.texts == ["PETRO'S]", "#", "it's"]
+    assert found.ignored.tolist() == [False, True, False]
+    assert found.polygons[0].tolist() == [[206, 633], [251, 811], [386, 931], [542, 946]]
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ("x: [[1 2 3]], y: [[1 2]], ornt: [u'c'], transcriptions: [u'a']", "3 x and 2 y"),
+        ("x: [[1 2 z]], y: [[1 2 3]], ornt: [u'c'], transcriptions: [u'a']", '"z"'),
+        (QUAD, "not of the form"),
+    ],
+)
+def test_a_malformed_totaltext_record_is_named(tmp_path: Path, record: str, said: str) -> None:
+    good = "x: [[1 2 3]], y: [[4 5 6]], ornt: [u'c'], transcriptions: [u'a']\n"
+    with pytest.raises(InputError, match=f"line 2: .*{said}"):
+        READERS["totaltext"](label(tmp_path, good + record))
+
+
+def synthtext(folder: Path) -> Path:
+    boxes = np.empty((1, 2), object)
+    boxes[0, 0] = np.arange(16, dtype=float).reshape(2, 4, 2)
+    boxes[0, 1] = np.arange(8, dtype=float).reshape(2, 4)
+    names, texts = np.empty((1, 2), object), np.empty((1, 2), object)
+    names[0, :] = ["8/b_10.jpg", "8/b_9.jpg"]
+    texts[0, 0], texts[0, 1] = np.array(["two \n words "]), np.array(["one"])
+    path = folder / "gt.mat"
+    savemat(path, {"imnames": names, "wordBB": boxes, "txt": texts})
+    return path
+
+
+def test_synthtext(tmp_path: Path) -> None:
+    path = synthtext(tmp_path)
+    pictures = list_pictures(Source(format="synthtext", labels="gt.mat"), str(tmp_path))
+    assert [picture.image.name for picture in pictures] == ["b_9.jpg", "b_10.jpg"]
+    found = READERS["synthtext"](pictures[1].label)
+    assert found.texts == ["two", "words"] and not found.ignored.any()
+    assert found.polygons[0].tolist() == [[0, 8], [2, 10], [4, 12], [6, 14]]
+    assert READERS["synthtext"](Label(path, 1)).polygons[0].shape == (4, 2)
+
+
+def test_synthtext_without_scipy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    annotations._load_synthtext.cache_clear()
+    with pytest.raises(DependencyError, match="pip install"):
+        READERS["synthtext"](Label(tmp_path / "gt.mat"))
+
+
+def test_pictures_in_natural_order_with_any_label_name(tmp_path: Path) -> None:
+    names = ["img_10.jpg", "img_2.PNG", "img_1.jpeg"]
+    for name in [*names, "readme.md"]:
+        (tmp_path / name).touch()
+    for name in ["gt_img_10.txt", "img_2.txt", "gt_img_1.txt"]:
+        (tmp_path / name).touch()
+    found = list_pictures(Source(), str(tmp_path))
+    assert [p.image.name for p in found] == ["img_1.jpeg", "img_2.PNG", "img_10.jpg"]
+    assert [p.label.path.name for p in found] == ["gt_img_1.txt", "img_2.txt", "gt_img_10.txt"]
+    (tmp_path / "gt_img_10.txt").rename(tmp_path / "poly_gt_img_10.txt")
+    assert list_pictures(Source(format="totaltext", part="2:"), str(tmp_path))[0].label.path.name.startswith("poly")
+    with pytest.raises(InputError, match=r"no label for .*img_10\.jpg.*gt_img_10\.txt"):
+        list_pictures(Source(), str(tmp_path))
+
+
+def test_missing_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no folder of pictures .*nowhere"):
+        list_pictures(Source(images="nowhere"), str(tmp_path))
+    with pytest.raises(InputError, match=r"no folder of labels .*nowhere"):
+        list_pictures(Source(labels="nowhere"), str(tmp_path))
+    with pytest.raises(InputError, match="no picture in"):
+        list_pictures(Source(), str(tmp_path))
+    with pytest.raises(ConfigError, match="synth"):
+        list_pictures(Source(format="synth"), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("", list(range(20))),
+        ("0:3", [0, 1, 2]),
+        ("18:", [18, 19]),
+        ("9::10", [9, 19]),
+        ("!9::10", [*range(9), *range(10, 19)]),
+        ("-2:", [18, 19]),
+    ],
+)
+def test_part(part: str, expected: list[int]) -> None:
+    assert take_part(range(20), part) == expected
+
+
+@pytest.mark.parametrize("part", ["5", "a:b", "::0", "1:2:3:4", "!"])
+def test_a_bad_part_is_named(part: str) -> None:
+    with pytest.raises(ConfigError, match="must be a slice"):
+        take_part(range(20), part)
+
+
+def test_natural_key_mixes_digits_and_letters() -> None:
+    names = [Path(name) for name in ["b1", "10", "a10", "a9", "9", "a"]]
+    assert [str(name) for name in sorted(names, key=natural_key)] == ["9", "10", "a", "a9", "a10", "b1"]
+
+
+def test_read_picture_is_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    cv2.imwrite(str(path), np.full((4, 6, 3), (0, 0, 255), np.uint8))
+    picture = read_picture(path)
+    assert picture.shape == (4, 6, 3) and picture[0, 0].tolist() == [255, 0, 0]
+    assert np.array_equal(read_picture(Path("elsewhere"), path.read_bytes()), picture)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.jpg is damaged"):
+        read_picture(path)
+    with pytest.raises(InputError, match=r"none\.jpg cannot be read"):
+        read_picture(tmp_path / "none.jpg")

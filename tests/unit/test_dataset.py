@@ -1,0 +1,164 @@
+import pickle
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from diffbin.config import Augment, Data, Recipe, Source, Train
+from diffbin.data import sources
+from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
+from diffbin.data.sample import Sample
+from diffbin.data.sources import PictureSource
+from diffbin.errors import ConfigError, InputError, TrainingError
+
+WORD = "20,20,90,20,90,50,20,50,word\n"
+
+
+def write(folder: Path, count: int, text: str = WORD) -> None:
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        picture = np.full((80, 120, 3), 10 * i + 40, np.uint8)
+        cv2.imwrite(str(folder / f"img_{i}.png"), picture)
+        (folder / f"img_{i}.txt").write_text(text)
+
+
+def recipe(root: Path, *sources: Source, **augment: float) -> Recipe:
+    return Recipe(
+        name="test",
+        augment=Augment(crop_px=64, brightness_delta=0, **augment),  # type: ignore[arg-type]
+        data=Data(root=str(root), train=sources or (Source(images="a", labels="a"),), batch_size=3, workers=0),
+        train=Train(steps=5, seed=7),
+    )
+
+
+def same(first: Batch, second: Batch) -> bool:
+    return all(torch.equal(getattr(first, name), getattr(second, name)) for name in Batch.__dataclass_fields__)
+
+
+def test_a_batch_has_the_documented_types(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    batch = next(train_loader(recipe(tmp_path)))
+    assert batch.pictures.shape == (3, 3, 64, 64) and batch.pictures.dtype == torch.uint8
+    for name in ("prob", "prob_mask", "threshold", "threshold_mask"):
+        assert getattr(batch, name).shape == (3, 64, 64)
+    assert batch.threshold.dtype == torch.float16 and batch.prob.dtype == torch.uint8
+    assert same(batch, batch.to("cpu"))
+
+
+def test_a_run_resumes_at_any_step(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    whole = list(islice(train_loader(recipe(tmp_path)), 4))
+    assert same(whole[2], next(train_loader(recipe(tmp_path), 2)))
+    assert not same(whole[2], whole[3])
+
+
+class FakeRenderer:
+    def render(self, seed: int) -> Sample:
+        polygon = np.array([[20, 20], [90, 20], [90, 50], [20, 50]], np.float32)
+        return Sample(np.full((80, 120, 3), seed % 200 + 50, np.uint8), [polygon], np.array([False]), ["word"])
+
+
+def test_rendered_text_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "make_renderer", lambda source, root: FakeRenderer())
+    endless = recipe(tmp_path, Source(format="synth"))
+    train_set = TrainSet(endless)
+    assert len({int(train_set.sample(number).picture.max()) for number in range(10)}) > 5
+    assert np.array_equal(train_set.sample(3).picture, pickle.loads(pickle.dumps(train_set)).sample(3).picture)
+    with pytest.raises(ConfigError, match="epoch_samples"):
+        _ = train_set.epoch_samples
+    assert TrainSet(replace(endless, train=Train(steps=1, epoch_samples=30))).steps_per_epoch == 10
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    alone = recipe(tmp_path)
+    helped = replace(alone, data=replace(alone.data, workers=2))
+    expected, found = islice(train_loader(alone), 3), islice(train_loader(helped), 3)
+    assert all(same(a, b) for a, b in zip(expected, found, strict=True))
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_stays_one_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    (tmp_path / "a" / "img_0.png").write_bytes(b"no")
+    alone = recipe(tmp_path)
+    with pytest.raises(InputError, match=r"^The picture .*img_0\.png is damaged.*\.$"):
+        next(train_loader(replace(alone, data=replace(alone.data, workers=1))))
+
+
+def test_each_pass_shows_every_picture_once_in_a_new_order(tmp_path: Path) -> None:
+    write(tmp_path / "a", 12)
+    train_set = TrainSet(recipe(tmp_path, rotate_deg=0))
+    shades = [int(train_set.sample(number).picture.max()) for number in range(24)]
+    assert sorted(shades[:12]) == sorted(shades[12:]) == [10 * i + 40 for i in range(12)]
+    assert shades[:12] != shades[12:]
+    assert train_set.epoch_samples == 12 and train_set.steps_per_epoch == 4
+
+
+def test_a_mixture_draws_by_weight(tmp_path: Path) -> None:
+    write(tmp_path / "a", 3)
+    write(tmp_path / "b", 1, "")
+    sources = (Source(images="a", labels="a", weight=3), Source(images="b", labels="b", weight=1))
+    train_set = TrainSet(recipe(tmp_path, *sources))
+    share = sum(len(train_set.sample(number).polygons) > 0 for number in range(200)) / 200
+    assert 0.65 < share < 0.85
+    assert train_set.epoch_samples == 4
+
+
+def test_background_is_kept_and_lost_text_is_drawn_anew(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1, "")
+    write(tmp_path / "b", 3)
+    (tmp_path / "b" / "img_0.txt").write_text("-60,-60,-20,-60,-20,-20,-60,-20,outside\n")
+    sources = (Source(images="a", labels="a"), Source(images="b", labels="b"))
+    train_set = TrainSet(recipe(tmp_path, *sources))
+    assert 0 in [len(train_set.sample(number).polygons) for number in range(8)]
+    only = TrainSet(recipe(tmp_path, Source(images="b", labels="b")))
+    assert all(len(only.sample(number).polygons) for number in range(9))
+
+
+def test_text_that_is_always_lost_stops_the_run(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1, "-60,-60,-20,-60,-20,-20,-60,-20,outside\n")
+    with pytest.raises(TrainingError, match="lost all their text"):
+        TrainSet(recipe(tmp_path))[0]
+
+
+def test_errors_name_the_way_out(tmp_path: Path) -> None:
+    write(tmp_path / "a", 2, "20,20,90,20,90,50,20,50,###\n")
+    with pytest.raises(TrainingError, match="no text in the training data"):
+        TrainSet(recipe(tmp_path))
+    with pytest.raises(InputError, match='part "5:" leaves no picture'):
+        TrainSet(recipe(tmp_path, Source(images="a", labels="a", part="5:")))
+    with pytest.raises(ConfigError, match="weights"):
+        TrainSet(recipe(tmp_path, Source(images="a", labels="a", weight=0)))
+    empty = replace(recipe(tmp_path), data=Data())
+    with pytest.raises(ConfigError, match="names no training data"):
+        TrainSet(empty)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    (tmp_path / "a" / "img_0.png").write_bytes(b"no")
+    with pytest.raises(InputError, match=r"img_0\.png is damaged"):
+        TrainSet(recipe(tmp_path))[0]
+
+
+def test_encoded_pictures_are_kept_in_memory_but_not_sent_to_workers(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    source = PictureSource(Source(images="a", labels="a"), str(tmp_path))
+    first = source.load(0)
+    (tmp_path / "a" / "img_0.png").unlink()
+    assert np.array_equal(source.load(0).picture, first.picture)
+    with pytest.raises(InputError, match="cannot be read"):
+        pickle.loads(pickle.dumps(source)).load(0)
+
+
+def test_collate_keeps_the_threshold_close(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    example = TrainSet(recipe(tmp_path))[0]
+    batch = collate([example, example])
+    assert np.abs(batch.threshold[1].float().numpy() - example.targets.threshold).max() < 3e-4
