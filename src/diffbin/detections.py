@@ -51,6 +51,30 @@ class Detections:
         polygons = [p for p, kept in zip(self.polygons, keep, strict=True) if kept]
         return Detections(polygons, self.scores[keep], self.size)
 
+    def clip(self) -> "Detections":
+        """The regions with their points moved into the picture."""
+        height, width = self.size
+        limit = np.array([width, height], np.float32)
+        return Detections([np.clip(p, 0, limit) for p in self.polygons], self.scores, self.size)
+
+    def in_reading_order(self) -> "Detections":
+        """Line by line from the top, each from the left: for text in rows, a guess for any other layout.
+
+        A region goes on with the line while its middle lies within half a height of the line's first region.
+        """
+        if not len(self):
+            return self
+        boxes = self.boxes()
+        middles, heights = (boxes[:, 1] + boxes[:, 3]) / 2, boxes[:, 3] - boxes[:, 1]
+        lines: list[list[int]] = []
+        for i in np.argsort(middles, kind="stable").tolist():
+            if lines and middles[i] - middles[lines[-1][0]] < heights[lines[-1][0]] / 2:
+                lines[-1].append(i)
+            else:
+                lines.append([i])
+        order = [i for line in lines for i in sorted(line, key=lambda i: float(boxes[i, 0]))]
+        return Detections([self.polygons[i] for i in order], self.scores[order], self.size)
+
     def boxes(self) -> NDArray[np.float32]:
         """Axis-aligned boxes `(len, 4)` float32: x_min, y_min, x_max, y_max in pixels."""
         boxes = [np.concatenate([p.min(axis=0), p.max(axis=0)]) for p in self.polygons]

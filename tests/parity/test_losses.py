@@ -29,10 +29,10 @@ def test_values_and_gradients_agree(name: str) -> None:
     labels = (label("gt_shrinks"), label("gt_shrink_masks"), label("gt_thrs"), label("gt_thr_masks"))
     parts = DBLoss(Loss())(maps, TargetBatch(*labels))
     losses = EXPECTED[name]["losses"]
-    assert float(parts.prob) == pytest.approx(losses["loss_prob"], rel=1e-4, abs=1e-6)
-    assert float(parts.threshold) == pytest.approx(losses["loss_thr"], rel=1e-4, abs=1e-6)
-    assert float(parts.binary) == pytest.approx(losses["loss_db"], rel=1e-4, abs=1e-6)
-    parts.total.backward()  # type: ignore[no-untyped-call]
+    assert parts.prob.item() == pytest.approx(losses["loss_prob"], rel=1e-4, abs=1e-6)
+    assert parts.threshold.item() == pytest.approx(losses["loss_thr"], rel=1e-4, abs=1e-6)
+    assert parts.binary.item() == pytest.approx(losses["loss_db"], rel=1e-4, abs=1e-6)
+    parts.total.backward()
     for key, tensor in zip(("prob_logits", "thr", "binary"), maps, strict=True):
         assert tensor.grad is not None
         wanted = EXPECTED[name]["grad_abs_sum"][key]

@@ -33,7 +33,7 @@ def reference_weights(name: str) -> dict[str, torch.Tensor]:
 def network_input(picture_bgr: NDArray[np.uint8]) -> torch.Tensor:
     """Normalised, then padded with zeros to multiples of 32."""
     config = Preprocess()
-    x = (picture_bgr[..., ::-1].astype(np.float32) - np.float32(config.mean_rgb)) / np.float32(config.std_rgb)
+    x = (picture_bgr[..., ::-1] - np.array(config.mean_rgb, np.float32)) / np.array(config.std_rgb, np.float32)
     h, w = (-(-side // 32) * 32 for side in x.shape[:2])
     padded = np.zeros((1, 3, h, w), np.float32)
     padded[0, :, : x.shape[0], : x.shape[1]] = x.transpose(2, 0, 1)

@@ -10,6 +10,8 @@ from diffbin.train.schedule import learning_rate
 
 CURVES = json.loads((Path(__file__).parent / "data" / "lr_schedules.json").read_text())
 
+EPOCHS = 1200
+
 
 @pytest.mark.parametrize(
     ("name", "config"),
@@ -19,7 +21,6 @@ CURVES = json.loads((Path(__file__).parent / "data" / "lr_schedules.json").read_
         ("dbnetpp_resnet50_fpnc_1200e_icdar2015", Optim(lr=0.003, warmup_ratio=200 / 1200)),
     ],
 )
-def test_rate_agrees_at_every_epoch(name: str, config: Optim) -> None:
-    rates = CURVES[name]
-    for epoch, rate in enumerate(rates):
-        assert learning_rate(config, epoch, len(rates)) == pytest.approx(rate, rel=1e-6)
+def test_rate_agrees_with_the_reference(name: str, config: Optim) -> None:
+    for epoch, rate in CURVES[name]["lr"].items():
+        assert learning_rate(config, int(epoch), EPOCHS) == pytest.approx(rate, rel=1e-6)

@@ -63,7 +63,7 @@ class FakeRenderer:
 
 
 def test_rendered_text_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "make_renderer", lambda source, root: FakeRenderer())
+    monkeypatch.setattr(sources, "Renderer", lambda config: FakeRenderer())
     endless = recipe(tmp_path, Source(format="synth"))
     train_set = TrainSet(endless)
     assert len({int(train_set.sample(number).picture.max()) for number in range(10)}) > 5

@@ -6,10 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from diffbin.config import Source
+from diffbin.config import Source, Synth
 from diffbin.data.annotations import READERS, Annotation, list_pictures, read_picture
 from diffbin.data.sample import Sample
-from diffbin.errors import ConfigError, InputError
+from diffbin.data.synth import Renderer
+from diffbin.errors import InputError
 
 CACHE_BYTES = 1 << 30  # a set of pictures whose files are smaller together is kept in memory, still encoded
 SEEDS = 1 << 31  # of rendered samples
@@ -80,18 +81,6 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
 
 
-class Renderer(Protocol):
-    """Draws text."""
-
-    def render(self, seed: int) -> Sample:
-        """The sample of this seed."""
-
-
-def make_renderer(source: Source, root: str) -> Renderer:
-    """The renderer of a "synth" source."""
-    raise ConfigError(f'There is no renderer for sources of format "{source.format}" ({Path(root) / source.images}).')
-
-
 class SynthSource:
     """Rendered text; the number of a sample is the seed it is rendered from."""
 
@@ -108,7 +97,8 @@ class SynthSource:
 
     @cached_property
     def _renderer(self) -> Renderer:  # made anew in each worker
-        return make_renderer(self.source, self.root)
+        backgrounds = str(Path(self.root) / self.source.images) if self.source.images else ""
+        return Renderer(Synth(unit=self.source.unit, backgrounds=backgrounds))
 
     def load(self, index: int) -> Sample:
         """Renders one sample."""

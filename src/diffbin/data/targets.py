@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import pyclipper
 from numpy.typing import NDArray
 
 from diffbin.config import Targets
 from diffbin.detections import Points
+from diffbin.geometry import area, offset, perimeter, single_part
 
 Maps = NDArray[np.float32]
 Masks = NDArray[np.uint8]
@@ -58,21 +58,21 @@ def make_targets(
 
 def is_too_small(polygon: Points, min_side_px: float) -> bool:
     """Area below 1 px, or the smallest rotated rectangle around it is narrower than `min_side_px`."""
-    return _area(polygon) < 1 or min(cv2.minAreaRect(np.asarray(polygon, np.float32))[1]) < min_side_px
+    return area(polygon) < 1 or min(cv2.minAreaRect(np.asarray(polygon, np.float32))[1]) < min_side_px
 
 
 def shrink(polygon: Points, ratio: float) -> Grid | None:
     """The polygon moved inwards by D = A (1 - r^2) / L (equation 10), `(m, 2)` int32; None when nothing is left."""
     grid = _grid(polygon)
-    distance = int(_area(grid) * (1 - ratio**2) / (_perimeter(grid) + 0.001) + 0.5)
-    return _offset(grid, -distance)
+    distance = int(area(grid) * (1 - ratio**2) / (perimeter(grid) + 0.001) + 0.5)
+    return single_part(offset(grid, -distance))
 
 
 def _draw_border(polygon: Points, ratio: float, closeness: Maps, mask: Masks) -> None:
     """Raises `closeness` to 1 - distance / D within D of the polygon's edges, and marks the grown polygon in `mask`."""
     points = np.asarray(polygon, np.float64)
-    reach = _area(points) * (1 - ratio**2) / _perimeter(points)
-    grown = _offset(_grid(polygon), reach)
+    reach = area(points) * (1 - ratio**2) / perimeter(points)
+    grown = single_part(offset(_grid(polygon), reach))
     grown = _grid(polygon) if grown is None else grown
     (left, top), (right, bottom) = grown.min(axis=0), grown.max(axis=0) + 1
     height, width = closeness.shape
@@ -119,26 +119,5 @@ def _outer(row: NDArray[np.float64], column: NDArray[np.float64]) -> Maps:
     return np.asarray(np.add(row.astype(np.float32), column.astype(np.float32)), np.float32)
 
 
-def _offset(grid: Grid, distance: float) -> Grid | None:
-    """Rounded offset by the reference's rule on splits: the first of parts of equal point count, None of unequal."""
-    clipper = pyclipper.PyclipperOffset()
-    try:
-        clipper.AddPath(grid.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
-    except pyclipper.ClipperException:  # fewer than three different points
-        return None
-    parts = clipper.Execute(distance)
-    return np.array(parts[0], np.int32) if len({len(part) for part in parts}) == 1 else None
-
-
 def _grid(polygon: Points) -> Grid:
     return np.asarray(polygon).astype(np.int32)
-
-
-def _area(points: NDArray[np.generic]) -> float:
-    x, y = np.asarray(points, np.float64).T
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-
-
-def _perimeter(points: NDArray[np.generic]) -> float:
-    edges = np.asarray(points, np.float64)
-    return float(np.linalg.norm(edges - np.roll(edges, -1, axis=0), axis=1).sum())

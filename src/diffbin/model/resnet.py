@@ -34,6 +34,11 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """Stem and four stages of basic blocks; `channels` are those of c2 to c5."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...], *, deep_stem: bool) -> None:
         super().__init__()
         self.channels = channels

@@ -1,1 +1,42 @@
+"""One self-contained file a recipe: what is trained, on what, how, and how it is used afterwards."""
 
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from diffbin.config import Recipe
+from diffbin.errors import ConfigError
+
+
+def names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def describe(name: str) -> str:
+    """The first line of what a recipe says about itself."""
+    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+
+
+def load(name: str) -> Recipe:
+    """The recipe of this name, or of a Python file of one's own that defines `RECIPE` (the file is run)."""
+    if name.endswith(".py"):
+        module = _run(Path(name))
+    elif name in names():
+        module = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise ConfigError(f"There is no recipe {name}; give a .py file, or one of: {', '.join(names())}.")
+    recipe = getattr(module, "RECIPE", None)
+    if not isinstance(recipe, Recipe):
+        raise ConfigError(f"{name} does not define RECIPE = Recipe(...).")
+    return recipe
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"There is no recipe file {path}.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -3,7 +3,8 @@
 import copy
 
 import torch
-from torch import nn
+
+from diffbin.model.dbnet import DBNet
 
 
 class EMA:
@@ -12,12 +13,12 @@ class EMA:
     BatchNorm's running statistics are copied: they are averages already.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: DBNet, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: DBNet, step: int) -> None:
         """Takes in the weights after step `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)

@@ -13,9 +13,9 @@ from torch import nn
 from diffbin.config import Optim, Recipe
 from diffbin.data.dataset import Batch, TrainSet, train_loader
 from diffbin.errors import TrainingError
+from diffbin.model import checkpoints
+from diffbin.model.checkpoints import Checkpoint
 from diffbin.model.dbnet import DBNet
-from diffbin.train import checkpoint as checkpoints
-from diffbin.train.checkpoint import Checkpoint
 from diffbin.train.ema import EMA
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
@@ -61,7 +61,7 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: che
             if _due(run.step, recipe.train.save_every_steps) and run.step < total:
                 _save(run, recipe, folder)
             if _due(run.step, recipe.train.eval_every_steps) or run.step == total:
-                log.write(run.step, validate(run.ema.network if run.ema else run.network, recipe, run.fabric.device))
+                log.write(run.step, validate(run.ema.network if run.ema else run.network, recipe))
         return _save(run, recipe, folder)
 
 
@@ -92,7 +92,7 @@ def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dic
 
 
 def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """`(n, 3, h, w)` uint8 RGB -> float32, less the mean and by the deviation, channels last (faster on every device)."""
+    """`(n, 3, h, w)` uint8 RGB -> float32, less the mean, by the deviation; channels last, faster on every device."""
     mean, std = (
         torch.tensor(values, device=pictures.device).view(1, 3, 1, 1)
         for values in (recipe.preprocess.mean_rgb, recipe.preprocess.std_rgb)

@@ -66,8 +66,8 @@ def make_surface(rng: Random, size: tuple[int, int]) -> Picture:
     picture: Picture = np.clip(ramp, 0, 255).astype(np.uint8)
     for _ in range(rng.choice((0, 2, 5, 9))):
         _add_block(rng, picture, light)
-    for cells in rng.sample((4, 9, 20, 60, 160, 320), 3):
-        _add_noise(rng, picture, cells, rng.uniform(4, 34) * (1 if cells < 100 else 0.6))
+    for cells in rng.sample((4, 9, 20, 60, 160, 320), rng.choice((1, 2, 3))):
+        _add_noise(rng, picture, cells, 30 * rng.random() ** 2 + 2)
     return picture
 
 

@@ -19,6 +19,7 @@ class Canvas:
 
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
+        self._plain = picture.copy()
         self.ink = np.zeros(picture.shape[:2], np.uint8)
         self.hidden = np.zeros(picture.shape[:2], np.uint8)
         cells = (-(-picture.shape[0] // CELL_PX), -(-picture.shape[1] // CELL_PX))
@@ -87,18 +88,29 @@ class Canvas:
         return slice(min(max(int(y0), 0), h), min(max(int(y1), 0), h)), across
 
     def put(
-        self, layers: tuple[Picture, Picture, Picture], warp: Warp, window: tuple[slice, slice], opacity: float
+        self,
+        layers: tuple[Picture, Picture, Picture],
+        warp: Warp,
+        window: tuple[slice, slice],
+        *,
+        opacity: float,
+        lit: bool,
     ) -> None:
-        """Blends a flat patch into the window. `layers` are its RGB, its cover and its ink."""
+        """Blends a flat patch into the window. `layers` are its RGB, its cover and its ink.
+
+        lit  the light that lies on the window falls on the patch too
+        """
         origin = (window[1].start, window[0].start)
         size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
         patch, cover, ink = warp.pull(layers, origin, size)
-        share = cover.astype(np.float32) * np.float32(opacity / 255)
-        self.picture[window] = cv2.blendLinear(patch, self.picture[window].copy(), share, 1 - share)
+        share, behind = cover.astype(np.float32) * np.float32(opacity / 255), self.picture[window].copy()
+        if lit:
+            cv2.multiply(patch, _light(behind), patch, dtype=cv2.CV_8U)
+        self.picture[window] = cv2.blendLinear(patch, behind, share, 1 - share)
         self.ink[window] = np.maximum(self.ink[window], ink)
 
     def hide(self, rng: Random, window: tuple[slice, slice]) -> None:
-        """Puts a pole, a branch or a head in front of a part of the window, cut from elsewhere in the picture."""
+        """Puts a pole, a branch or a head in front of a part of the window, cut from elsewhere in the background."""
         rows, columns = window
         h, w = self.picture.shape[:2]
         mask = np.zeros((h, w), np.uint8)
@@ -114,6 +126,15 @@ class Canvas:
                 centre = (round(x + rng.gauss(0, size / 2)), round(y + rng.gauss(0, size / 2)))
                 cv2.ellipse(mask, centre, axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)
         share = mask * np.float32(1 / 255)
-        front = cv2.convertScaleAbs(np.roll(self.picture, h // 2, 0)[:, ::-1], alpha=rng.uniform(0.7, 1.2))
+        front = cv2.convertScaleAbs(np.roll(self._plain, h // 2, 0)[:, ::-1], alpha=rng.uniform(0.7, 1.2))
         self.picture = cv2.blendLinear(front, self.picture, share, 1 - share)
         self.hidden = np.maximum(self.hidden, mask)
+
+
+def _light(picture: Picture) -> Picture:
+    """Where the picture is lighter than its mean and where darker, softly; `(h, w, 3)` float32 about 1."""
+    h, w = picture.shape[:2]
+    coarse = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (5, 5), interpolation=cv2.INTER_AREA)
+    level = np.clip((coarse + np.float32(30)) / (coarse.mean() + 30), 0.6, 1.4).astype(np.float32)
+    light = cv2.resize(level, (w, h), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.merge([light] * 3))

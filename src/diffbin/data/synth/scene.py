@@ -91,7 +91,8 @@ class Renderer:
         ink[start[1] : start[1] + block.ink.shape[0], start[0] : start[0] + block.ink.shape[1]] = block.ink
         patch, cover = paint(rng, ink, look, cv2.mean(canvas.picture[window])[:3])
         patch, cover = (cv2.GaussianBlur(layer, (0, 0), look.blur_px) for layer in (patch, cover))
-        canvas.put((patch, cover, ink), warp, window, rng.uniform(0.9, 1) if plate else rng.uniform(0.72, 1))
+        opacity = rng.uniform(0.9, 1) if look.plate else rng.uniform(0.72, 1)
+        canvas.put((patch, cover, ink), warp, window, opacity=opacity, lit=rng.random() < 0.5)
         if rng.random() < config.hidden_ratio:
             canvas.hide(rng, window)
         return len(block.words), [(r.text, warp.outline(self._padded(r.box, start))) for r in self._regions(block)]

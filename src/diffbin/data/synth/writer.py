@@ -1,5 +1,6 @@
 """A set of rendered pictures on disk, in the layout and label format of ICDAR 2015, written by many processes."""
 
+import json
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from diffbin.config import Synth
+from diffbin.config import Synth, to_dict
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.errors import ConfigError, InputError
@@ -31,6 +32,7 @@ def render_set(
     Renderer(config)  # finds a missing folder before processes are started
     for folder in ("images", "gt"):
         _make_folder(out / folder)
+    _note_origin(config, out, seed)
     jobs = [(config, out, i, seed + i) for i in range(count)]
     workers = min(workers or os.cpu_count() or 1, count)
     if workers <= 1:
@@ -48,6 +50,14 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+
+
+def _note_origin(config: Synth, out: Path, seed: int) -> None:
+    """Writes `out/synth.json`, from which the set can be made again; a folder with another origin is refused."""
+    path, origin = out / "synth.json", json.dumps({"seed": seed, **to_dict(config)}, indent=1)
+    if path.exists() and path.read_text() != origin:
+        raise InputError(f"{out} holds pictures of another seed or of other settings; choose another folder.")
+    _write(path, origin.encode())
 
 
 def _report(
@@ -89,6 +99,7 @@ def icdar_text(sample: Sample) -> str:
     """The sample's label file: one line a region, `###` for ignored ones."""
     lines = []
     for polygon, ignored, text in zip(sample.polygons, sample.ignored, sample.texts, strict=True):
-        points = ",".join(f"{value:.1f}".removesuffix(".0") for value in polygon.ravel().tolist())
+        corners = polygon if len(polygon) > 3 else polygon[[0, 1, 2, 2]]  # the format has no triangles
+        points = ",".join(f"{value:.1f}".removesuffix(".0") for value in corners.ravel().tolist())
         lines.append(f"{points},{'###' if ignored else text}\n")
     return "".join(lines)

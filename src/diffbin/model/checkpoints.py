@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from diffbin.config import Recipe, from_dict, to_dict
@@ -71,6 +73,29 @@ def load(path: Path) -> Checkpoint:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path} is not a checkpoint of diffbin, or it is damaged ({reason}).") from error
+
+
+def read_weights(path: Path) -> tuple[Recipe, Weights]:
+    """What a model needs of a file: a checkpoint of a run (its average, if it has one), or exported `.safetensors`."""
+    if path.suffix != ".safetensors":
+        checkpoint = load(path)
+        return checkpoint.recipe, checkpoint.best_weights
+    if not path.is_file():
+        raise ModelError(f"There is no file of weights {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            recipe = from_dict(Recipe, json.loads(file.metadata()["recipe"]))
+            return recipe, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} does not hold weights of diffbin, or it is damaged ({error}).") from None
+
+
+def write_weights(path: Path, recipe: Recipe, weights: Weights) -> None:
+    """Writes weights with their recipe as `.safetensors`, floats in half precision, whole or not at all."""
+    halved = {name: w.half() if w.is_floating_point() else w for name, w in weights.items()}
+    partial = path.with_suffix(".partial")
+    save_file({name: w.contiguous() for name, w in halved.items()}, partial, {"recipe": json.dumps(to_dict(recipe))})
+    partial.replace(path)
 
 
 def load_latest(folder: Path) -> Checkpoint:

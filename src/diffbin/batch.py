@@ -1,0 +1,128 @@
+"""Detection over many pictures: what is meant by the arguments, and where each answer goes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from diffbin.detector import Detector
+from diffbin.draw import draw
+from diffbin.errors import InputError
+from diffbin.formats import FORMATS
+from diffbin.image import SUFFIXES, load
+
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture; `answer` and `overlay` are files to write, None when the answer is printed."""
+
+    picture: Path
+    answer: Path | None
+    overlay: Path | None
+
+
+def check_format(format_: str) -> None:
+    """`InputError` if there is no such format."""
+    if format_ not in FORMATS:
+        raise InputError(f"--format is {format_}; it must be one of {', '.join(FORMATS)}.")
+
+
+def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
+    """A job for each picture of the sources: files, folders (searched below, in name order) and globs.
+
+    Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
+    a name, the second keeps its suffix, as in `a.png.txt`. Raises `InputError` for a source without a picture.
+    """
+    suffix, taken, jobs = FORMATS[format_][0], set[Path](), []
+    for picture, below in _pictures(sources):
+        if out is None:
+            jobs.append(Job(picture, None, None))
+            continue
+        base = out / below
+        names = (base / picture.stem, base / picture.name, *(base / f"{picture.name}-{i}" for i in range(2, 10**6)))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        jobs.append(Job(picture, _with(name, suffix), _with(name, ".overlay.jpg")))
+    return jobs
+
+
+def _with(name: Path, ending: str) -> Path:
+    return name.parent / (name.name + ending)
+
+
+def _pictures(sources: Iterable[str]) -> Iterable[tuple[Path, Path]]:
+    """Each picture once, with the folder of its answer below the output folder."""
+    seen = set()
+    for source in sources:
+        for picture, below in _expand(source):
+            if picture.absolute() not in seen:
+                seen.add(picture.absolute())
+                yield picture, below
+
+
+def _expand(source: str) -> list[tuple[Path, Path]]:
+    path = Path(source)
+    if path.is_dir():
+        try:
+            next(path.iterdir(), None)
+        except OSError as error:
+            raise InputError(f"The folder {path} cannot be read: {error.strerror}.") from None
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not found:
+            raise InputError(f"There is no picture in the folder {path}.")
+        return [(p, p.parent.relative_to(path)) for p in found]
+    if path.exists() or not has_magic(source):
+        return [(path, Path())]  # a missing file is told of in its turn
+    matches = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
+    if not matches:
+        raise InputError(f"No file matches {source}.")
+    return [(p, Path()) for p in matches]
+
+
+def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: bool) -> list[str]:
+    """Does the jobs in turn, with a progress bar for several; returns a sentence for each picture that failed."""
+    failed = []
+    console = Console(stderr=True)
+    show = len(jobs) > 1 and console.is_terminal
+    for job in track(jobs, "detecting", console=console, transient=True, disable=not show):
+        try:
+            _do(detector, job, format_, draw_regions=draw_regions)
+        except InputError as error:
+            failed.append(str(error))
+    return failed
+
+
+def _do(detector: Detector, job: Job, format_: str, *, draw_regions: bool) -> None:
+    picture = load(job.picture)
+    found = detector.detect(picture)
+    text = FORMATS[format_][1](found, job.picture.name)
+    if job.answer is None or job.overlay is None:
+        print(text, end="", flush=True)
+        return
+    _write(job.answer, text.encode())
+    if draw_regions:
+        _write(job.overlay, _encode(draw(picture, found)))
+
+
+def _encode(picture: NDArray[np.uint8]) -> bytes:
+    _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encoded.tobytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file is there whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,111 @@
+"""From a checkpoint to an ONNX file that carries its own settings, checked against the network before it is written."""
+
+import json
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from diffbin import __version__
+from diffbin.config import Recipe, to_dict
+from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
+from diffbin.engines.torch import TorchEngine
+from diffbin.errors import ModelError
+from diffbin.model import checkpoints
+from diffbin.model.dbnet import DBNet, ProbOnly
+
+OPSET = 18
+SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
+TOLERANCE = 1e-4  # largest difference of P
+HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision
+
+
+def export(checkpoint: Path, out: Path, *, card: dict[str, str], recipe: Recipe | None = None) -> float:
+    """Writes `checkpoint` as an ONNX model with dynamic batch, height and width to `out`.
+
+    The recipe (its `preprocess` and `decode` are what detection will use; `recipe` replaces the stored one) and the
+    model card travel in the file. Weights are stored in half precision and computed with in single; the network that is
+    compared has the same rounded weights. Returns the largest difference found. Raises `ModelError` and writes nothing
+    when ONNX Runtime and PyTorch differ by more than 1e-4 on any of three sizes.
+    """
+    stored, weights = checkpoints.read_weights(checkpoint)
+    recipe = recipe or stored
+    network = checkpoints.build(recipe, halved(weights), source=str(checkpoint))
+    model = add_metadata(store_halved(to_onnx(network)), recipe, card)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        partial = Path(folder) / "model.onnx"
+        onnx.save(model, str(partial))
+        difference = largest_difference(network, recipe, partial)
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"{out} was not written: ONNX Runtime and PyTorch differ by {difference:.2g}, "
+                f"more than {TOLERANCE:.0e}."
+            )
+        partial.replace(out)
+    return difference
+
+
+def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
+    """The weights as they are after being stored in half precision; which ones are is told by `HALVED_FROM`."""
+    return {
+        name: w.half().float() if w.is_floating_point() and w.numel() >= HALVED_FROM else w
+        for name, w in weights.items()
+    }
+
+
+def to_onnx(network: DBNet) -> onnx.ModelProto:
+    """The probability path as a graph: `pictures` `(n, 3, h, w)` -> `prob` `(n, 1, h, w)`; n, h and w are free."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's talk to its own developers
+        torch.onnx.export(
+            ProbOnly(network).eval(),
+            (torch.zeros(2, 3, 64, 96),),
+            str(Path(folder) / "model.onnx"),
+            input_names=["pictures"],
+            output_names=["prob"],
+            opset_version=OPSET,
+            dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}, "prob": {0: "n", 2: "h", 3: "w"}},
+            do_constant_folding=False,  # keeps BatchNorm apart, so that rounding acts on the weights; runtimes fold it
+            dynamo=False,
+        )
+        return onnx.load(str(Path(folder) / "model.onnx"))
+
+
+def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Large float tensors in half precision, each with a cast behind it that runtimes compute once, when they load."""
+    graph, casts = model.graph, []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < HALVED_FROM:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+def add_metadata(model: onnx.ModelProto, recipe: Recipe, card: dict[str, str]) -> onnx.ModelProto:
+    """Puts the settings and the card where `OnnxEngine` reads them."""
+    content: dict[str, Any] = {"version": __version__, "recipe": to_dict(recipe), "card": card}
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
+    return model
+
+
+def largest_difference(network: DBNet, recipe: Recipe, path: Path) -> float:
+    """The largest difference of P between PyTorch and ONNX Runtime over `SIZES`, on fixed noise."""
+    rng, reference, written = np.random.default_rng(0), TorchEngine(network, recipe), OnnxEngine(path)
+    differences = []
+    for n, height, width in SIZES:
+        batch = rng.normal(size=(n, 3, height, width)).astype(np.float32)
+        differences.append(float(np.abs(reference.run(batch) - written.run(batch)).max()))
+    return max(differences)

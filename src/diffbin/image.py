@@ -1,0 +1,143 @@
+"""Pictures in: decoding with limits, and the resize rule with its inverse."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from diffbin.config import Preprocess
+from diffbin.errors import InputError, LimitError
+
+Picture = NDArray[np.uint8]
+"""`(h, w, 3)` uint8 RGB, upright."""
+ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
+
+MAX_BYTES = 256 << 20  # of an encoded picture
+MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
+
+
+def load(source: ImageSource) -> Picture:
+    """A picture from a path, encoded bytes, a Pillow image or an array: `(h, w, 3)` uint8 RGB, upright by its EXIF.
+
+    Arrays are `(h, w)` grey, `(h, w, 3)` RGB or `(h, w, 4)` RGBA uint8, and taken to be upright; what OpenCV reads is
+    BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Of a file with several pictures the first is
+    taken. Raises `InputError` when it cannot be read, `LimitError` when it is too large.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_pillow(source, "the picture")
+    if isinstance(source, bytes):
+        return _from_bytes(source, "the picture")
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return _from_bytes(_read(path), str(path))
+    raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise LimitError(f"{path} has {path.stat().st_size} bytes; pictures of up to {MAX_BYTES} are read.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _from_bytes(content: bytes, name: str) -> Picture:
+    if not content:
+        raise InputError(f"{name} is empty.")
+    if len(content) > MAX_BYTES:
+        raise LimitError(f"{name} has {len(content)} bytes; pictures of up to {MAX_BYTES} are read.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of size, which is checked below, and of odd metadata
+            with Image.open(io.BytesIO(content)) as image:
+                return _from_pillow(image, name)
+    except UnidentifiedImageError:
+        raise InputError(f"{name} is not a picture of a known format.") from None
+    except Image.DecompressionBombError:
+        raise LimitError(f"{name} is larger than the {MAX_PIXELS} pixels that are read.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # what Pillow's readers raise
+        raise InputError(f"{name} is damaged: {error}.") from None
+
+
+def _from_pillow(image: Image.Image, name: str) -> Picture:
+    _check_size((image.height, image.width), name)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return _from_array((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return _from_array(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def _from_array(array: NDArray[np.uint8]) -> Picture:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4) uint8; this one is {shape} {array.dtype}.")
+    _check_size((array.shape[0], array.shape[1]), "the array")
+    if array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    if array.shape[2] == 3:
+        return np.ascontiguousarray(array)
+    alpha = array[:, :, 3:].astype(np.uint16)
+    return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    height, width = size
+    if not height or not width:
+        raise InputError(f"{name} has no pixels: it is {height} x {width}.")
+    if height * width > MAX_PIXELS:
+        raise LimitError(f"{name} has {height} x {width} pixels; pictures of up to {MAX_PIXELS} pixels are read.")
+
+
+@dataclass(frozen=True)
+class Resize:
+    """One picture's way to the network and back; sizes are `(h, w)` in pixels.
+
+    The picture is scaled so that it just fits (up or down, proportions kept), normalised, and padded to the right and
+    bottom with zeros. `scale` says how many pixels of the map stand for one of the original; it differs a little
+    between x and y because sizes are whole numbers, and coordinates are divided by it to go back.
+    """
+
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    padded: tuple[int, int]
+
+    @classmethod
+    def fit(cls, original: tuple[int, int], config: Preprocess) -> "Resize":
+        """The resize of a picture of this size."""
+        ratio = min(config.long_px / max(original), config.short_px / min(original))
+        resized = tuple(max(1, int(side * ratio + 0.5)) for side in original)
+        multiple = config.multiple_px
+        padded = tuple(-(-side // multiple) * multiple for side in resized)
+        return cls(original, (resized[0], resized[1]), (padded[0], padded[1]))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """`(x, y)` map pixels for one original pixel."""
+        return self.resized[1] / self.original[1], self.resized[0] / self.original[0]
+
+    def apply(self, picture: Picture, config: Preprocess) -> NDArray[np.float32]:
+        """`(h, w, 3)` uint8 RGB -> the network's input, `(1, 3, padded h, padded w)` float32."""
+        height, width = self.resized
+        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+        batch = np.zeros((1, 3, *self.padded), np.float32)
+        for channel, (mean, std) in enumerate(zip(config.mean_rgb, config.std_rgb, strict=True)):
+            target = batch[0, channel, :height, :width]
+            np.subtract(small[:, :, channel], np.float32(mean), out=target)
+            target *= np.float32(1 / std)
+        return batch
+
+    def crop(self, prob: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`(padded h, padded w)` -> `(resized h, resized w)`: the map without the padded strip."""
+        return np.ascontiguousarray(prob[: self.resized[0], : self.resized[1]])

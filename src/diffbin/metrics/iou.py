@@ -1,0 +1,156 @@
+"""Scoring by overlap, one to one: a prediction is right when its IoU with a region is over 0.5 (ICDAR 2015, task 1).
+
+Precision, recall and hmean are counted over all pictures of a set. Regions marked do-not-care count for nothing, and
+neither do predictions that lie in them by more than half.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbin.detections import Points
+from diffbin.geometry import intersections, region, region_area
+
+Matching = Literal["greedy", "maximum"]
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # the reference's sweep
+
+
+@dataclass(frozen=True, eq=False)
+class PictureMatch:
+    """What one picture adds to the score.
+
+    iou     `(regions, predictions)` float64, without do-not-care regions and without predictions inside of them
+    scores  `(predictions,)` float32
+    """
+
+    iou: NDArray[np.float64]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts at one score threshold, and the shares that follow from them."""
+
+    threshold: float
+    hits: int
+    regions: int
+    predictions: int
+
+    @property
+    def recall(self) -> float:
+        """Share of the regions that were found; 1 where there are none."""
+        return self.hits / self.regions if self.regions else 1.0
+
+    @property
+    def precision(self) -> float:
+        """Share of the predictions that are right; without any: 0, or 1 where there is nothing to find."""
+        return self.hits / self.predictions if self.predictions else float(not self.regions)
+
+    @property
+    def hmean(self) -> float:
+        """Harmonic mean of the two."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+
+def compare(
+    regions: Sequence[Points],
+    ignored: NDArray[np.bool_],
+    predictions: Sequence[Points],
+    scores: NDArray[np.float32],
+    *,
+    ignore_precision: float = 0.5,
+) -> PictureMatch:
+    """Overlaps of one picture's labelled regions `(n, 2)` with its predictions `(m, 2)`, in the same pixels.
+
+    A prediction is left out when more than `ignore_precision` of its area lies in one do-not-care region. Outlines that
+    cross themselves are counted by the area they enclose.
+    """
+    wanted = [r for r, skip in zip(regions, ignored, strict=True) if not skip]
+    unwanted = [r for r, skip in zip(regions, ignored, strict=True) if skip]
+    areas = np.array([region_area(region(p)) for p in predictions])
+    share = intersections(unwanted, predictions) / np.maximum(areas, 1e-9)
+    kept = ~(share > ignore_precision).any(axis=0) if unwanted else np.ones(len(predictions), np.bool_)
+    predictions = [p for p, keep in zip(predictions, kept, strict=True) if keep]
+    shared = intersections(wanted, predictions)
+    union = np.array([region_area(region(r)) for r in wanted])[:, None] + areas[kept] - shared
+    iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return PictureMatch(iou, np.asarray(scores, np.float32)[kept])
+
+
+def score(
+    pictures: Sequence[PictureMatch], threshold: float, *, iou: float = 0.5, matching: Matching = "greedy"
+) -> Score:
+    """The figures of a set with the predictions that score at least `threshold`; pairs match at an IoU over `iou`."""
+    hits = regions = predictions = 0
+    for picture in pictures:
+        kept = picture.scores >= np.float32(threshold)
+        hits += MATCHINGS[matching](picture.iou[:, kept] > iou)
+        regions += len(picture.iou)
+        predictions += int(kept.sum())
+    return Score(threshold, hits, regions, predictions)
+
+
+def sweep(
+    pictures: Sequence[PictureMatch],
+    thresholds: Sequence[float] = THRESHOLDS,
+    *,
+    iou: float = 0.5,
+    matching: Matching = "greedy",
+) -> list[Score]:
+    """`score` at each threshold. The best is chosen on the very set it is told for: say so where it is shown."""
+    return [score(pictures, threshold, iou=iou, matching=matching) for threshold in thresholds]
+
+
+def best(scores: Sequence[Score]) -> Score:
+    """The one of the highest hmean; of equals the first."""
+    return max(scores, key=lambda s: s.hmean)
+
+
+def interval(
+    pictures: Sequence[PictureMatch], threshold: float, *, matching: Matching = "greedy", draws: int = 1000
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the hmean: the set's pictures drawn anew, with a fixed seed."""
+    single = [score([picture], threshold, matching=matching) for picture in pictures]
+    counts = np.array([(s.hits, s.regions, s.predictions) for s in single]).reshape(-1, 3)
+    if not len(counts):
+        return 0.0, 0.0
+    drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
+    hmeans = [Score(threshold, *(int(n) for n in total)).hmean for total in counts[drawn].sum(axis=1)]
+    low, high = np.quantile(hmeans, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def greedy_hits(matches: NDArray[np.bool_]) -> int:
+    """Pairs when each region, in order, takes the first prediction that matches it and is free (ICDAR's own rule)."""
+    free = np.ones(matches.shape[1], np.bool_)
+    hits = 0
+    for row in matches:
+        candidates = np.flatnonzero(row & free)
+        if len(candidates):
+            free[candidates[0]] = False
+            hits += 1
+    return hits
+
+
+def maximum_hits(matches: NDArray[np.bool_]) -> int:
+    """Most pairs possible, by augmenting paths; no order of the regions or predictions does better."""
+    owner: dict[int, int] = {}
+    return sum(_augment(region, matches, owner, set()) for region in range(len(matches)))
+
+
+def _augment(region: int, matches: NDArray[np.bool_], owner: dict[int, int], seen: set[int]) -> bool:
+    for prediction in np.flatnonzero(matches[region]).tolist():
+        if prediction in seen:
+            continue
+        seen.add(prediction)
+        if prediction not in owner or _augment(owner[prediction], matches, owner, seen):
+            owner[prediction] = region
+            return True
+    return False
+
+
+MATCHINGS = {"greedy": greedy_hits, "maximum": maximum_hits}

@@ -1,0 +1,220 @@
+"""The text renderer, with Pillow's own font and made-up backgrounds: nothing of the machine is needed."""
+
+from pathlib import Path
+from random import Random
+
+import cv2
+import numpy as np
+import pytest
+
+from diffbin.config import Scripts, Synth, from_dict, to_dict
+from diffbin.data.annotations import READERS
+from diffbin.data.sample import Sample
+from diffbin.data.synth import Renderer, contact_sheet, render_set
+from diffbin.data.synth.block import Line, Setting, set_block
+from diffbin.data.synth.corpus import text_words
+from diffbin.data.synth.fonts import BUILT_IN, load
+from diffbin.data.synth.labels import cut
+from diffbin.data.synth.warp import draw_arc, draw_warp
+from diffbin.errors import ConfigError, InputError
+
+SETTING = Setting(gap_ratio=0.3, leading_ratio=1.3, tracking_ratio=0.0, align=0.0, leftwards=False)
+
+
+@pytest.fixture
+def fonts(tmp_path: Path) -> str:
+    """An empty folder of fonts: leaves Pillow's own."""
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    return str(folder)
+
+
+def render(fonts: str, seed: int, **settings: object) -> Sample:
+    return Renderer(from_dict(Synth, {"fonts": fonts, "size_px": (320, 320), **settings})).render(seed)
+
+
+def signed_area(polygon: np.ndarray) -> float:
+    x, y = polygon.astype(float).T
+    return float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) / 2)
+
+
+def same(a: Sample, b: Sample) -> bool:
+    return np.array_equal(a.picture, b.picture) and all(map(np.array_equal, a.polygons, b.polygons))
+
+
+def test_a_seed_gives_the_same_sample_in_any_order(fonts: str) -> None:
+    first = [render(fonts, seed) for seed in range(3)]
+    again = [render(fonts, seed) for seed in reversed(range(3))][::-1]
+    assert all(same(a, b) and list(a.texts) == list(b.texts) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0].picture, first[1].picture)
+
+
+def test_labels_are_valid_and_inside_the_picture(fonts: str) -> None:
+    total = ignored = 0
+    for seed in range(25):
+        sample = render(fonts, seed, curved_ratio=0.3)
+        assert sample.picture.shape == (320, 320, 3) and sample.picture.dtype == np.uint8
+        assert len(sample.polygons) == len(sample.texts) == len(sample.ignored)
+        total, ignored = total + len(sample.texts), ignored + int(sample.ignored.sum())
+        for polygon in sample.polygons:
+            assert polygon.dtype == np.float32 and polygon.shape[0] >= 3 and polygon.shape[1] == 2
+            assert polygon.min() >= 0 and polygon.max() <= 320
+            assert signed_area(polygon) > 0  # clockwise as y points down
+    assert total > 80 and ignored < total / 2
+
+
+def test_empty_pictures_have_no_labels(fonts: str) -> None:
+    sample = render(fonts, 1, empty_ratio=1.0)
+    assert list(sample.polygons) == [] and sample.ignored.shape == (0,) and sample.ignored.dtype == np.bool_
+
+
+def test_word_boxes_are_tight() -> None:
+    block = set_block([Line(["Gap", "on", "x", "EXIT"], load(BUILT_IN, 40, "latin"))], SETTING)
+    assert [word.text for word in block.words] == ["Gap", "on", "x", "EXIT"]
+    columns = (block.ink > 64).any(0)
+    for word in block.words:
+        x0, y0, x1, y1 = (round(v) for v in word.box)
+        ys, xs = np.nonzero(block.ink[:, x0:x1] > 64)
+        assert (xs.min(), xs.max() + 1, ys.min(), ys.max() + 1) == (0, x1 - x0, y0, y1)
+    for left, right in zip(block.words, block.words[1:], strict=False):
+        gap = right.box[0] - left.box[2]
+        assert 0.2 * 40 <= gap <= 0.5 * 40
+        assert not columns[round(left.box[2]) + 1 : round(right.box[0]) - 1].any()
+
+
+@pytest.mark.parametrize("draw", [draw_warp, draw_arc])
+def test_outlines_follow_the_ink_through_the_warp(draw: object) -> None:
+    block = set_block([Line(["TIGHT", "words"], load(BUILT_IN, 40, "latin"))], SETTING)
+    h, w = block.ink.shape
+    for seed in range(8):
+        warp = draw(Random(seed), (h, w), 5.0)  # type: ignore[operator]
+        for word in block.words:
+            x0, y0, x1, y1 = (round(v) for v in word.box)
+            ink = np.zeros_like(block.ink)
+            ink[y0:y1, x0:x1] = block.ink[y0:y1, x0:x1]
+            outline = warp.outline(word.box)
+            extent = np.ceil(outline.max(0)).astype(int) + 8
+            seen = warp.pull([ink], (0, 0), (int(extent[1]), int(extent[0])))[0]
+            inside = np.zeros_like(seen)
+            cv2.fillPoly(inside, [(outline * 16 - 8).round().astype(np.int32)], 255, shift=4)
+            written = seen > 100
+            assert written[inside > 0].sum() > 0.97 * written.sum()
+            ys, xs = np.nonzero(written)
+            assert abs(xs.min() - max(outline[:, 0].min(), 0)) < 6 + 0.15 * h
+            assert abs(ys.max() - outline[:, 1].max()) < 6 + 0.35 * h
+
+
+def test_pictured_words_have_tight_labels(fonts: str) -> None:
+    """In rendered pictures: each readable word has ink all along its box."""
+    renderer = Renderer(Synth(fonts=fonts, pad_ratio=0.0, curved_ratio=0.0, hidden_ratio=0.0, faint_ratio=0.0))
+    sample = renderer.render(4)
+    assert len(sample.polygons) > 2
+    for polygon in (p for p, ignored in zip(sample.polygons, sample.ignored, strict=True) if not ignored):
+        h = float(np.linalg.norm(polygon[0] - polygon[-1]))
+        w = float(np.linalg.norm(polygon[0] - polygon[1]))
+        target = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+        matrix = cv2.getPerspectiveTransform(polygon[:4], target)
+        flat = cv2.warpPerspective(sample.picture, matrix, (max(round(w), 4), max(round(h), 4)))
+        assert flat.std() > 8
+
+
+def test_curved_words_have_more_points(fonts: str) -> None:
+    sample = render(fonts, 3, curved_ratio=1.0)
+    assert max(len(polygon) for polygon in sample.polygons) > 6
+
+
+def test_lines_join_the_words(fonts: str) -> None:
+    joined = 0
+    for seed in range(6):
+        words, lines = render(fonts, seed, curved_ratio=0.0), render(fonts, seed, curved_ratio=0.0, unit="line")
+        assert np.array_equal(words.picture, lines.picture)
+        assert len(lines.polygons) <= len(words.polygons)
+        assert " ".join(lines.texts).split() == " ".join(words.texts).split()
+        joined += len(words.polygons) - len(lines.polygons)
+        for polygon in words.polygons:
+            centre = polygon.mean(0)
+            hit = [cv2.pointPolygonTest(line, centre.tolist(), measureDist=True) > -1 for line in lines.polygons]
+            assert any(hit)
+    assert joined > 5
+
+
+def test_words_at_the_edge_are_cut() -> None:
+    square = np.array([[-10, 10], [10, 10], [10, 30], [-10, 30]], np.float32)
+    part, share = cut(square, (100, 100))
+    assert share == pytest.approx(0.5)
+    assert {tuple(p) for p in part.tolist()} == {(0, 10), (10, 10), (10, 30), (0, 30)}
+    assert cut(square - 200, (100, 100))[1] == 0
+
+
+def test_files_do_not_depend_on_the_number_of_processes(fonts: str, tmp_path: Path) -> None:
+    config = Synth(fonts=fonts, size_px=(128, 160), words_max=6)
+    seen: list[int] = []
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        render_set(config, out=out, count=5, seed=7, workers=workers, progress=seen.append)
+    files = [sorted(p for p in (tmp_path / name).rglob("*.*") if p.is_file()) for name in "12"]
+    assert [p.name for p in files[0]] == [p.name for p in files[1]] and len(files[0]) == 11
+    assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
+    assert seen == [1, 2, 3, 4, 5] * 2
+
+
+def test_a_broken_off_run_goes_on_and_another_is_refused(fonts: str, tmp_path: Path) -> None:
+    config, out = Synth(fonts=fonts, size_px=(96, 96), words_max=4), tmp_path / "set"
+    render_set(config, out=out, count=2, seed=0, workers=1)
+    whole = (out / "gt" / "gt_000001.txt").read_bytes()
+    (out / "gt" / "gt_000001.txt").unlink()
+    render_set(config, out=out, count=3, seed=0, workers=1)
+    assert (out / "gt" / "gt_000001.txt").read_bytes() == whole
+    assert len(list((out / "images").iterdir())) == 3
+    with pytest.raises(InputError, match="another seed"):
+        render_set(config, out=out, count=1, seed=1, workers=1)
+
+
+def test_the_label_files_can_be_read(fonts: str, tmp_path: Path) -> None:
+    config = Synth(fonts=fonts, size_px=(256, 256))
+    render_set(config, out=tmp_path, count=3, seed=0, workers=1)
+    for seed in range(3):
+        sample = Renderer(config).render(seed)
+        read = READERS["icdar"](tmp_path / "gt" / f"gt_{seed:06d}.txt")
+        assert read.ignored.tolist() == sample.ignored.tolist()
+        for a, b in zip(read.polygons, sample.polygons, strict=True):
+            np.testing.assert_allclose(a, b, atol=0.06)
+
+
+def test_photographs_are_used(fonts: str, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), np.full((90, 1200, 3), (200, 30, 30), np.uint8))
+    sample = render(fonts, 0, backgrounds=str(folder), photo_ratio=1.0, empty_ratio=1.0, clutter_ratio=0.0)
+    red, _, blue = sample.picture.reshape(-1, 3).mean(0)
+    assert blue > red + 30
+
+
+def test_the_contact_sheet_is_written(fonts: str, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.jpg"
+    contact_sheet(Synth(fonts=fonts, size_px=(96, 128)), seed=0, rows=2, columns=3, out=out)
+    sheet = cv2.imread(str(out))
+    assert sheet is not None and sheet.shape == (192, 384, 3)
+
+
+@pytest.mark.parametrize("script", ["latin", "cjk", "cyrillic", "greek", "arabic", "devanagari"])
+def test_every_script_has_words(script: str) -> None:
+    words = text_words(Random(0), script, 200, "lower")
+    assert len(set(words)) > 40 and all(words)
+
+
+def test_scripts_without_a_font_are_left_out(fonts: str) -> None:
+    scripts = to_dict(Scripts(latin=0.0, arabic=1.0))
+    sample = render(fonts, 2, scripts=scripts)
+    assert all(ord(c) < 0x500 for text in sample.texts for c in text)
+
+
+def test_wrong_settings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="words_min"):
+        Synth(words_min=5, words_max=2)
+    with pytest.raises(ConfigError, match="size_px"):
+        Synth(size_px=(10, 640))
+    with pytest.raises(InputError, match="absent"):
+        Renderer(Synth(backgrounds=str(tmp_path / "absent")))
+    with pytest.raises(InputError, match="no pictures"):
+        Renderer(Synth(backgrounds=str(tmp_path)))
