@@ -5,6 +5,7 @@ off at the keyboard.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -235,10 +236,12 @@ def list_models() -> None:
 
 
 def _progress() -> Progress:
-    return Progress(console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _need_torch(what: str) -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; spinning, they starve the loader
     try:
         import lightning_fabric  # noqa: F401
         import onnx  # noqa: F401

@@ -301,7 +301,7 @@ def _parse(old: Any, text: str, path: str) -> Any:
         raise ConfigError(f"{path} is a group of settings; set one of its members, as in {path}.NAME=VALUE.")
     try:
         if isinstance(old, list):
-            return [float(part) for part in text.split(",")]
+            return [type(old[0])(part) for part in text.split(",")]
         if isinstance(old, bool):
             return {"true": True, "false": False}[text.lower()]
         return type(old)(text)

@@ -22,5 +22,5 @@ EPOCHS = 1200
     ],
 )
 def test_rate_agrees_with_the_reference(name: str, config: Optim) -> None:
-    for epoch, rate in CURVES[name]["lr"].items():
+    for epoch, rate in CURVES[name].items():
         assert learning_rate(config, int(epoch), EPOCHS) == pytest.approx(rate, rel=1e-6)

@@ -71,7 +71,7 @@ def test_empty_pictures_have_no_labels(fonts: str) -> None:
 def test_word_boxes_are_tight() -> None:
     block = set_block([Line(["Gap", "on", "x", "EXIT"], load(BUILT_IN, 40, "latin"))], SETTING)
     assert [word.text for word in block.words] == ["Gap", "on", "x", "EXIT"]
-    columns = (block.ink > 64).any(0)
+    columns = np.asarray((block.ink > 64).any(axis=0))
     for word in block.words:
         x0, y0, x1, y1 = (round(v) for v in word.box)
         ys, xs = np.nonzero(block.ink[:, x0:x1] > 64)

@@ -187,6 +187,7 @@ def train_loader(recipe: Recipe, start_step: int = 0, *, train_set: TrainSet | N
         worker_init_fn=_start_worker if workers else None,
         multiprocessing_context=_start_method() if workers else None,
         prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # of its own: the loader draws a seed, which must not move the run's random state
     )
     try:
         yield from loader

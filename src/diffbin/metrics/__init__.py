@@ -1,1 +1,1 @@
-
+"""Scores of detections against labels."""

@@ -8,6 +8,7 @@ from typing import Any
 from diffbin.config import Source
 from diffbin.data.annotations import READERS, list_pictures, read_picture
 from diffbin.detector import Detector
+from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
 
 
@@ -59,6 +60,8 @@ def evaluate(
     is called with the pictures done and their total. Raises `InputError` for missing or damaged pictures and labels.
     """
     pictures = [(source, picture) for source in sources for picture in list_pictures(source, root)]
+    if not pictures:
+        raise InputError(f"There is no picture to score in {', '.join(source.images for source in sources)}.")
     matches: list[PictureMatch] = []
     seconds: list[float] = []
     for done, (source, picture) in enumerate(pictures, 1):

@@ -1,1 +1,1 @@
-
+"""The network and its checkpoints; needs torch."""

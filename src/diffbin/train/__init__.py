@@ -1,1 +1,1 @@
-
+"""Losses, schedule, averaging, logs, and the loop; needs torch."""

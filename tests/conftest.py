@@ -1,0 +1,69 @@
+"""What several tests share."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Train
+
+SMALL = Model(backbone="resnet18_half", lateral_channels=16, smooth_channels=8)
+
+
+def small_recipe(root: Path, **train: int) -> Recipe:
+    """A recipe that trains a small network on `root` for a few steps of two crops of 64 pixels."""
+    source = Source(images="images", labels="gt")
+    return Recipe(
+        name="small",
+        model=SMALL,
+        preprocess=Preprocess(long_px=128, short_px=96),
+        decode=Decode(min_width_px=2.0),
+        augment=Augment(crop_px=64),
+        data=Data(root=str(root), train=(source,), validation=(source,), batch_size=2, workers=0),
+        optim=Optim(name="adamw", lr=1e-3, schedule="cosine", per="step"),
+        train=Train(**{"steps": 4, "save_every_steps": 2, "precision": "32", **train}),  # type: ignore[arg-type]
+    )
+
+
+def page(words: int = 3, size: tuple[int, int] = (96, 128)) -> tuple[NDArray[np.uint8], list[list[int]]]:
+    """A white picture with black bars in the place of words, and their quads."""
+    picture = np.full((*size, 3), 255, np.uint8)
+    quads = []
+    for i in range(words):
+        x, y = 10, 8 + 28 * i
+        cv2.rectangle(picture, (x, y), (x + 90, y + 18), (20, 20, 20), -1)
+        quads.append([x, y, x + 90, y, x + 90, y + 18, x, y + 18])
+    return picture, quads
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A folder with two labelled pictures, in the layout of ICDAR 2015."""
+    for folder in ("images", "gt"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    for i in (1, 2):
+        picture, quads = page(i + 1)
+        cv2.imwrite(str(tmp_path / "data" / "images" / f"img_{i}.png"), picture)
+        lines = [",".join(map(str, quad)) + ",word" for quad in quads]
+        (tmp_path / "data" / "gt" / f"gt_img_{i}.txt").write_text("\n".join(lines))
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported network with random weights."""
+    import torch
+
+    from diffbin.export import export
+    from diffbin.model.checkpoints import write_weights
+    from diffbin.model.dbnet import DBNet
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    weights = DBNet(SMALL).state_dict()
+    weights["det_head.binarize.6.bias"] -= 2  # few regions, not thousands
+    write_weights(folder / "w.safetensors", small_recipe(folder), weights)
+    export(folder / "w.safetensors", folder / "model.onnx", card={"summary": "random weights"})
+    return folder / "model.onnx"

@@ -1,0 +1,112 @@
+"""The shape of the house: who imports whom, what is exported, how many files one picture passes through."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import cv2
+import pytest
+
+import diffbin
+from conftest import page
+
+SOURCE = Path(diffbin.__file__).parent
+RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
+    "errors": 0, "config": 1, "detections": 1, "geometry": 2,
+    "image": 3, "decode": 3, "draw": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
+    "engines": 4, "zoo": 5, "detector": 6, "metrics.evaluate": 7, "batch": 7, "train": 8, "export": 8, "cli": 9,
+}  # fmt: skip
+LEARNING = {"torch", "lightning_fabric", "onnx", "safetensors", "tensorboard"}  # not for detection
+MAY_LEARN = ("model", "engines.torch", "train", "export", "cli", "zoo")
+WAY = {"cli", "batch", "detector", "image", "engines/onnx", "decode", "geometry", "detections"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        yield name, path
+
+
+def rank(module: str) -> int:
+    parts = module.split(".")
+    prefixes = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next(RANKS[prefix] for prefix in prefixes if prefix in RANKS)
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} has a relative import"
+            if node.module == "diffbin":
+                yield from (f"diffbin.{alias.name}" for alias in node.names if not alias.name.startswith("__"))
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_imports_point_down(name: str, path: Path) -> None:
+    for imported in imports(path):
+        top, _, rest = imported.partition(".")
+        if top == "diffbin" and name and rest:
+            same_package = rest.split(".")[0] == name.split(".", maxsplit=1)[0]
+            assert same_package or rank(rest) < rank(name), f"{name} imports {rest}"
+            if rest.split(".")[0] == "model":
+                assert name.startswith(MAY_LEARN), f"{name} imports {rest}"
+            if rest.split(".")[0] == "config" or name.split(".", maxsplit=1)[0] != "recipes":
+                continue
+            assert rest == "errors", f"recipe {name} imports {rest}"
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_modules_are_short_and_documented(name: str, path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) < 320, f"{name} is long"
+    assert ast.get_docstring(ast.parse(text)), f"{name} does not say what it is"
+
+
+def test_exported_names() -> None:
+    assert sorted(diffbin.__all__) == ["Detection", "Detections", "Detector", "DiffbinError", "__version__"]
+    assert all(getattr(diffbin, name) for name in diffbin.__all__)
+    assert dir(diffbin) == diffbin.__all__
+    with pytest.raises(AttributeError):
+        _ = diffbin.nothing
+
+
+def test_detection_imports_no_torch_and_the_package_nothing(model_file: Path) -> None:
+    program = (
+        "import sys, diffbin; assert not {'numpy', 'cv2', 'onnxruntime'} & set(sys.modules); import numpy\n"
+        f"diffbin.Detector({str(model_file)!r})(numpy.zeros((64, 64, 3), 'uint8')); import diffbin.cli, diffbin.batch\n"
+        f"found = {sorted(LEARNING)!r}; assert not set(found) & set(sys.modules), set(found) & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_one_picture_passes_through_few_files(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and writing (formats)."""
+    from diffbin import cli
+
+    cv2.imwrite(str(tmp_path / "a.png"), page()[0])
+    seen: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name != "<module>" and frame.f_code.co_filename.startswith(str(SOURCE)):
+            seen.add(str(Path(frame.f_code.co_filename).relative_to(SOURCE).with_suffix("")))
+
+    monkeypatch.setattr(sys, "argv", ["diffbin", "detect", str(tmp_path / "a.png"), "--model", str(model_file)])
+    sys.setprofile(note)
+    try:
+        cli.main()
+    except SystemExit as stop:
+        assert stop.code == 0
+    finally:
+        sys.setprofile(None)
+    assert capsys.readouterr().out.startswith('{"image": "a.png"')
+    assert seen - {"__init__", "zoo", "config", "formats/json"} <= WAY
+    assert len(WAY) <= 8

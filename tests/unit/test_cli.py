@@ -1,0 +1,141 @@
+"""The command line: what goes right, and one clear sentence for what does not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import page, small_recipe
+from diffbin import cli
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["diffbin", *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+Run = tuple[pytest.CaptureFixture[str], pytest.MonkeyPatch]
+
+
+@pytest.fixture
+def io(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return capsys, monkeypatch
+
+
+def test_detect_prints_or_writes(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    code, out, _ = run(*io, "detect", pages / "images", "--model", model_file, "--score", "0")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [a["image"] for a in answers] == ["img_1.png", "img_2.png"]
+    assert answers[0]["size"] == [96, 128]
+    (pages / "images" / "img_1.jpg").write_bytes((pages / "images" / "img_1.png").read_bytes())
+    options = ("--model", model_file, "--out", tmp_path / "out", "--format", "icdar", "--draw", "--polygons")
+    code, out, _ = run(*io, "detect", str(pages / "images" / "*"), *options)
+    written = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert code == 0 and out == ""
+    assert written == sorted(
+        f"{stem}{end}" for stem in ("img_1", "img_1.png", "img_2") for end in (".txt", ".overlay.jpg")
+    )
+
+
+def test_a_folder_run_goes_on_and_lists_what_failed(io: Run, model_file: Path, pages: Path) -> None:
+    (pages / "images" / "img_0.png").write_bytes(b"not a picture")
+    code, out, err = run(*io, "detect", pages / "images", "--model", model_file)
+    assert code == 1 and len(out.splitlines()) == 2
+    assert "img_0.png is not a picture" in err and "1 of 3 pictures failed" in err
+
+
+@pytest.mark.parametrize("kind", ["not", "truncated", "empty", "bomb", "missing", "folder", "glob", "format", "draw"])
+def test_bad_input_is_one_sentence(io: Run, kind: str, model_file: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "bad.png"
+    whole = cv2.imencode(".png", np.zeros((12000, 12000), np.uint8) if kind == "bomb" else page()[0])[1].tobytes()
+    content = {"not": b"text", "truncated": whole[: len(whole) // 2], "empty": b"", "bomb": whole}.get(kind, whole)
+    if kind != "missing":
+        picture.write_bytes(content)
+    (tmp_path / "none").mkdir()
+    source = {"folder": tmp_path / "none", "glob": tmp_path / "*.gif"}.get(kind, picture)
+    more = {"format": ["--format", "xml"], "draw": ["--draw"]}.get(kind, [])
+    code, out, err = run(*io, "detect", source, "--model", model_file, *more)
+    assert code == 2 and out == "" and err.startswith("diffbin: ") and len(err.splitlines()) == 1
+
+
+def test_bad_models_are_one_sentence(io: Run, pages: Path, tmp_path: Path) -> None:
+    import onnx
+    import torch
+
+    from diffbin.model.checkpoints import write_weights
+    from diffbin.model.dbnet import DBNet
+
+    recipe = small_recipe(pages)
+    other = DBNet(type(recipe.model)(backbone="resnet18_half")).state_dict()
+    write_weights(tmp_path / "other.safetensors", recipe, other)
+    (tmp_path / "damaged.onnx").write_bytes(b"x" * 99)
+    torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
+    shape = onnx.helper.make_tensor_value_info("x", 1, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [shape],
+                                   [onnx.helper.make_tensor_value_info("y", 1, [1])])  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9),
+              str(tmp_path / "plain.onnx"))  # fmt: skip
+    for name in ("missing.onnx", "missing.pt", "no-such-name", "damaged.onnx", "foreign.pt", "other.safetensors",
+                 "plain.onnx"):  # fmt: skip
+        model = tmp_path / name if "." in name else name
+        code, _, err = run(*io, "detect", pages / "images", "--model", model)
+        assert code == 2 and name in err and len(err.splitlines()) == 1, err
+
+
+def test_eval(io: Run, model_file: Path, pages: Path) -> None:
+    where = ("--images", pages / "images", "--gt", pages / "gt", "--model", model_file)
+    code, out, _ = run(*io, "eval", *where, "--json")
+    report = json.loads(out)
+    assert code == 0 and report["pictures"] == 2 and report["fixed"]["regions"] == 5
+    code, out, _ = run(*io, "eval", *where, "--matching", "maximum", "--part", "1:")
+    assert code == 0 and out.splitlines()[1].startswith("fixed") and "best over sweep*" in out
+    for bad in (("--matching", "best"), ("--format", "xml"), ("--part", "9:")):
+        code, _, err = run(*io, "eval", *where, *bad)
+        assert code == 2 and err.startswith("diffbin: ")
+
+
+def test_lists_and_version(io: Run) -> None:
+    assert run(*io, "--version")[1].startswith("diffbin 0.")
+    assert "dbnet_resnet18_fpnc_1200e_icdar2015" in run(*io, "recipes")[1]
+
+
+def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
+    code, _, _ = run(*io, "synth", "--out", tmp_path / "set", "--count", 2, "--workers", 1, "--set", "size_px=96,96")
+    assert code == 0 and len(list((tmp_path / "set" / "gt").iterdir())) == 2
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from diffbin.config import Augment, Data, Model, Recipe, Source, Train\n"
+        "RECIPE = Recipe(name='own', model=Model(backbone='resnet18_half', lateral_channels=16, smooth_channels=8),\n"
+        "  augment=Augment(crop_px=64, crop='scale'), train=Train(steps=2, precision='32'),\n"
+        "  data=Data(batch_size=2, workers=0, train=(Source(images='images', labels='gt'),)))\n"
+    )
+    root = f"data.root={tmp_path / 'set'}"
+    code, out, _ = run(*io, "train", own, "--set", root, "--out", tmp_path / "run")
+    assert code == 0 and "step_00000002.pt" in out
+    last = next((tmp_path / "run" / "checkpoints").iterdir())
+    weights = tmp_path / "w.safetensors"
+    code, out, _ = run(*io, "export", last, "--out", tmp_path / "m.onnx", "--weights", weights)
+    assert code == 0 and "differs from PyTorch by at most" in out and weights.exists()
+    assert run(*io, "train", own, "--out", tmp_path / "2", "--set", root, "--weights", weights)[0] == 0
+    for bad in (("train", "none"), ("train", own, "--set", "optim.lrr=1"), ("export", tmp_path / "no.pt", "--out", "m"),
+                ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own)):  # fmt: skip
+        code, _, err = run(*io, *bad)
+        assert code == 2 and err.startswith("diffbin: ")
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).parent / "diffbin"
+    assert subprocess.run([command, "--help"], check=True, capture_output=True, timeout=60).stdout

@@ -1,0 +1,51 @@
+"""Settings to and from dictionaries, and overrides."""
+
+import json
+
+import pytest
+
+from diffbin import recipes
+from diffbin.config import Recipe, Synth, Train, from_dict, override, to_dict
+from diffbin.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_recipes_survive_json(name: str) -> None:
+    recipe = recipes.load(name)
+    assert recipe.name == name and recipes.describe(name).endswith(".")
+    assert from_dict(Recipe, json.loads(json.dumps(to_dict(recipe)))) == recipe
+
+
+def test_overrides_are_checked() -> None:
+    recipe = recipes.load("diffbin_words")
+    changed = override(recipe, ["optim.lr=3e-3", "data.train.0.images=photos", "preprocess.mean_rgb=1,2,3"])
+    assert changed.optim.lr == 3e-3 and changed.data.train[0].images == "photos"
+    assert changed.preprocess.mean_rgb == (1.0, 2.0, 3.0)
+    for text, reason in (
+        ("optim.lrr=1", "did you mean optim.lr?"),
+        ("optim.lr=fast", "type float"),
+        ("optim.name=adam", "one of 'sgd', 'adamw'"),
+        ("optim=1", "group of settings"),
+        ("data.train.9.images=x", "no setting"),
+        ("lr", "key=value"),
+        ("train.epochs=3", "exactly one"),
+    ):
+        with pytest.raises(ConfigError, match=reason):
+            override(recipe, [text])
+
+
+def test_values_are_checked() -> None:
+    with pytest.raises(ConfigError, match="exactly one"):
+        Train()
+    with pytest.raises(ConfigError, match="64 x 64"):
+        Synth(size_px=(10, 640))
+    with pytest.raises(ConfigError, match="must be a mapping"):
+        from_dict(Recipe, [1])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="incomplete"):
+        from_dict(Recipe, {})
+
+
+def test_unknown_recipe_and_file(tmp_path: object) -> None:
+    for name in ("nothing", "nothing.py"):
+        with pytest.raises(ConfigError, match="no recipe"):
+            recipes.load(name)

@@ -1,0 +1,51 @@
+"""The answer: filtering, order, clipping, and its formats."""
+
+import json
+
+import numpy as np
+import pytest
+
+from diffbin.detections import Detections
+from diffbin.draw import draw
+from diffbin.formats import FORMATS
+
+
+def box(x: float, y: float, w: float = 20, h: float = 10) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
+
+
+def make(*corners: tuple[float, float]) -> Detections:
+    return Detections([box(*c) for c in corners], np.linspace(0.9, 0.5, len(corners), dtype=np.float32), (100, 200))
+
+
+def test_reading_order() -> None:
+    found = make((100, 52), (10, 80), (10, 50), (60, 3), (5, 0)).in_reading_order()
+    assert [p[0].tolist() for p in found.polygons] == [[5, 0], [60, 3], [10, 50], [100, 52], [10, 80]]
+    assert found.scores.tolist() == pytest.approx([0.5, 0.6, 0.7, 0.9, 0.8])
+    assert len(Detections([], np.zeros(0, np.float32), (5, 5)).in_reading_order()) == 0
+
+
+def test_filter_clip_boxes_iterate() -> None:
+    found = make((-5, 95), (190, 0))
+    assert found.clip().boxes().tolist() == [[0, 95, 15, 100], [190, 0, 200, 10]]
+    assert len(found.filter(0.6)) == 1 == len(list(found.filter(0.6)))
+    assert found[0].score == pytest.approx(0.9)
+    with pytest.raises(ValueError, match="1 polygons but 2 scores"):
+        Detections([box(0, 0)], np.zeros(2, np.float32), (5, 5))
+
+
+def test_formats() -> None:
+    found = make((1, 2))
+    assert FORMATS["icdar"][1](found, "a.png") == "1,2,21,2,21,12,1,12,0.9000\n"
+    content = json.loads(FORMATS["json"][1](found, "a.png"))
+    assert content["image"] == "a.png" and content["size"] == [100, 200]
+    assert content["regions"] == [{"polygon": [[1, 2], [21, 2], [21, 12], [1, 12]], "score": 0.9}]
+    empty = Detections([], np.zeros(0, np.float32), (5, 5))
+    assert FORMATS["icdar"][1](empty, "") == "" and json.loads(FORMATS["json"][1](empty, ""))["regions"] == []
+
+
+def test_drawing_leaves_the_picture_alone() -> None:
+    picture = np.zeros((100, 200, 3), np.uint8)
+    drawn = draw(picture, make((50, 50)))
+    assert not picture.any() and drawn[50, 60].any() and not drawn[10, 10].any()
+    assert np.array_equal(draw(picture, make()), picture)

@@ -1,0 +1,112 @@
+"""Pictures in: kinds of sources, orientation, limits, damage; and the resize rule."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from diffbin import image
+from diffbin.config import Preprocess
+from diffbin.errors import InputError, LimitError
+from diffbin.image import Resize, load
+
+RNG = np.random.default_rng(0)
+PICTURE = RNG.integers(0, 255, (20, 30, 3), np.uint8)
+
+
+def encode(picture: Image.Image, format_: str, **options: object) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, format_, **options)
+    return written.getvalue()
+
+
+def test_every_kind_of_source_gives_the_same(tmp_path: Path) -> None:
+    pillow = Image.fromarray(PICTURE)
+    (tmp_path / "a.png").write_bytes(encode(pillow, "PNG"))
+    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), encode(pillow, "PNG"), PICTURE, pillow):
+        assert np.array_equal(load(source), PICTURE)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    loaded = load(encode(Image.fromarray(PICTURE), "PNG", exif=exif))
+    assert loaded.shape == ((20, 30, 3) if orientation < 5 else (30, 20, 3))
+    corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (-1, 0), 7: (-1, -1), 8: (0, -1)}
+    assert np.array_equal(loaded[0, 0], PICTURE[corner[orientation]])
+
+
+def test_modes() -> None:
+    grey = PICTURE[:, :, 0]
+    assert np.array_equal(load(grey), np.stack([grey] * 3, axis=2))
+    assert np.array_equal(load(encode(Image.fromarray(grey), "PNG"))[:, :, 1], grey)
+    clear = np.dstack([PICTURE, np.zeros((20, 30), np.uint8)])
+    assert (load(clear) == 255).all() and (load(encode(Image.fromarray(clear), "PNG")) == 255).all()
+    deep = Image.fromarray(grey.astype(np.uint16) * 256)
+    assert np.array_equal(load(encode(deep, "PNG"))[:, :, 0], grey)
+    for mode in ("1", "P", "CMYK"):
+        assert load(Image.fromarray(PICTURE).convert(mode)).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"hello", "not a picture"), (encode(Image.fromarray(PICTURE), "PNG")[:400], "damaged"),
+     (encode(Image.fromarray(np.repeat(PICTURE, 9, 0)), "JPEG")[:2000], "damaged")],
+)  # fmt: skip
+def test_bad_files_are_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(InputError, match=rf"bad\.png.* {reason}"):
+        load(tmp_path / "bad.png")
+
+
+def test_missing_file_folder_and_odd_arrays(tmp_path: Path) -> None:
+    for source, reason in ((tmp_path / "no.png", "No such file"), (tmp_path, "directory")):
+        with pytest.raises(InputError, match=reason):
+            load(source)
+    for array in (np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(InputError):
+            load(array)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not int"):
+        load(7)  # type: ignore[arg-type]
+
+
+def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = encode(Image.new("1", (20000, 20000)), "PNG")
+    with pytest.raises(LimitError, match="pixels"):
+        load(bomb)
+    with pytest.raises(LimitError, match="10000 x 10000 pixels"):
+        load(encode(Image.new("1", (10000, 10000)), "PNG"))
+    monkeypatch.setattr(image, "MAX_BYTES", 100)
+    with pytest.raises(LimitError, match="bytes"):
+        load(encode(Image.fromarray(PICTURE), "PNG"))
+
+
+def test_resize_rule_of_the_reference() -> None:
+    assert Resize.fit((720, 1280), Preprocess()) == Resize((720, 1280), (736, 1308), (736, 1312))
+    assert Resize.fit((720, 1280), Preprocess()).scale == (1308 / 1280, 736 / 720)
+    assert Resize.fit((276, 460), Preprocess(long_px=4068, short_px=1024)).resized == (1024, 1707)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_resize_fits_and_pads(height: int, width: int) -> None:
+    config = Preprocess()
+    resize = Resize.fit((height, width), config)
+    assert min(resize.resized) <= config.short_px and max(resize.resized) <= config.long_px
+    for small, padded in zip(resize.resized, resize.padded, strict=True):
+        assert 1 <= small <= padded < small + 32 and padded % 32 == 0
+
+
+def test_apply_normalises_then_pads_with_zeros() -> None:
+    config = Preprocess(long_px=60, short_px=40)
+    resize = Resize.fit((20, 30), config)
+    batch = resize.apply(np.full((20, 30, 3), 200, np.uint8), config)
+    assert batch.shape == (1, 3, 64, 64) and batch.dtype == np.float32
+    for channel, (mean, std) in enumerate(zip(config.mean_rgb, config.std_rgb, strict=True)):
+        assert batch[0, channel, :40, :60] == pytest.approx((200 - mean) / std, abs=1e-5)
+    assert not batch[:, :, 40:].any() and not batch[:, :, :, 60:].any()
+    assert resize.crop(batch[0, 0]).shape == (40, 60)
