@@ -1,11 +1,16 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup check test bench
+.PHONY: demo setup check test bench figures
 
-setup: $(BIN)/diffbin ## an environment with everything, training included
+demo: ## a small environment, and the text of the example pictures outlined in out/
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	$(BIN)/diffbin detect examples --out out --draw
 
-$(BIN)/diffbin: pyproject.toml constraints.txt
+setup: $(VENV)/complete ## an environment with everything, training included
+
+$(VENV)/complete: pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
 	touch $@
@@ -18,6 +23,9 @@ check: setup ## format, lint, types and the default tests; under a minute
 
 test: setup ## every test
 	$(BIN)/python -m pytest
+
+figures: setup ## the pictures of the documentation
+	$(BIN)/python docs/figures.py
 
 bench: setup ## every benchmark that needs no data set
 	$(BIN)/python -m benchmarks

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diffbin.config import Decode
 from diffbin.detections import Detections, Points
-from diffbin.geometry import area, clockwise, offset, perimeter, single_part
+from diffbin.geometry import clockwise, offset, perimeter, single_part
 
 ProbMap = NDArray[np.float32]
 
@@ -74,8 +74,9 @@ def unclip(outline: NDArray[np.int32], config: Decode) -> Points | None:
 
     `(n, 1, 2)` int32 -> `(m, 2)` float32, as a polygon or as the smallest rotated rectangle around it.
     """
-    points = outline[:, 0]  # measured in double precision: the distance is rounded, and OpenCV's lengths are too coarse
-    grown = single_part(offset(points, area(points) * config.unclip_ratio / perimeter(points)))
+    points = outline[:, 0]
+    length = perimeter(points)  # in double precision: the distance gets rounded, and OpenCV's lengths are too coarse
+    grown = single_part(offset(points, cv2.contourArea(outline) * config.unclip_ratio / length))
     if grown is None:
         return None
     if config.shape == "polygon":

@@ -1,5 +1,6 @@
 """Polygons in the plane: measures, order, offsets, overlap. Points are `(n, 2)` arrays of `(x, y)`."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,14 +25,18 @@ def signed_area(polygon: Polygon) -> float:
 
 def perimeter(polygon: Polygon) -> float:
     """Length of the closed outline in pixels."""
-    points = np.asarray(polygon, np.float64)
-    return float(np.linalg.norm(points - np.roll(points, -1, axis=0), axis=1).sum())
+    points = polygon.tolist()
+    return float(sum(map(math.dist, points, points[1:] + points[:1])))
 
 
 def clockwise(polygon: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same outline clockwise as seen on the screen, starting at the point nearest to the top left (least x + y)."""
-    points = polygon if signed_area(polygon) >= 0 else polygon[::-1]
-    return np.ascontiguousarray(np.roll(points, -int(points.sum(axis=1).argmin()), axis=0))
+    points = polygon.tolist()  # few points: plain numbers are faster than arrays here, and in `perimeter`
+    if sum(ax * by - ay * bx for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)) < 0:
+        points.reverse()
+    sums = [x + y for x, y in points]
+    start = sums.index(min(sums))
+    return np.array(points[start:] + points[:start], np.float32)
 
 
 def offset(grid: Integers, distance: float) -> list[Integers]:

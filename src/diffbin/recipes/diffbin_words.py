@@ -1,10 +1,11 @@
 """The embedded model: a half-width ResNet-18 with a thin neck, for words in photographs.
 
 Trained on rendered text (`diffbin synth`) and on the ICDAR2015 training pictures 1 to 900; pictures 901 to 1000 are the
-validation set. The score, the hours and the hardware stand in the model card, `diffbin models`.
+validation set. The score, the hours and the hardware stand in the model card, `diffbin models`; the second run, with
+larger crops and a falling rate, and the choice of the thresholds below stand in `docs/training-log.md`.
 
-    diffbin synth --count 12000 --out data/synth --backgrounds data/backgrounds
-    diffbin train diffbin_words --set data.root=data --out runs/words
+    diffbin synth --count 10000 --out data/synth --backgrounds data/backgrounds
+    diffbin train diffbin_words --set data.root=data --out runs/words1
 """
 
 from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Train
@@ -12,8 +13,8 @@ from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Reci
 RECIPE = Recipe(
     name="diffbin_words",
     model=Model(backbone="resnet18_half", lateral_channels=64, smooth_channels=16),
-    preprocess=Preprocess(long_px=1600, short_px=896),
-    decode=Decode(shape="quad", mask_threshold=0.5, score_threshold=0.5, unclip_ratio=1.5, min_width_px=3.0),
+    preprocess=Preprocess(long_px=1824, short_px=1024),
+    decode=Decode(shape="quad", mask_threshold=0.55, score_threshold=0.75, unclip_ratio=2.1, min_width_px=3.0),
     augment=Augment(
         crop_px=320,
         crop="scale",
@@ -37,5 +38,5 @@ RECIPE = Recipe(
     optim=Optim(
         name="adamw", lr=2e-3, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
     ),
-    train=Train(steps=20000, epoch_samples=8000, save_every_steps=500, precision="bf16", ema_decay=0.999),
+    train=Train(steps=40000, epoch_samples=8000, save_every_steps=500, precision="bf16", ema_decay=0.999),
 )

@@ -1,6 +1,5 @@
-"""A contact sheet of renderings, to be looked at: `python -m diffbin.data.synth.sheet sheet.jpg [backgrounds]`."""
+"""A contact sheet of renderings, to be looked at."""
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -35,7 +34,3 @@ def _draw(sample: Sample) -> Picture:
         points = (polygon * 16).round().astype(np.int32)
         cv2.polylines(picture, [points], True, IGNORED if ignored else READABLE, 1, cv2.LINE_AA, 4)
     return picture
-
-
-if __name__ == "__main__":
-    contact_sheet(Synth(backgrounds="".join(sys.argv[2:3])), seed=0, rows=3, columns=4, out=Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Speed, as figures and ratios; each module is a command."""
