@@ -22,7 +22,6 @@ from diffbin.model.dbnet import DBNet, ProbOnly
 OPSET = 18
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
 TOLERANCE = 1e-4  # largest difference of P
-HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision
 
 
 def export(checkpoint: Path, out: Path, *, card: dict[str, str], recipe: Recipe | None = None) -> float:
@@ -52,11 +51,8 @@ def export(checkpoint: Path, out: Path, *, card: dict[str, str], recipe: Recipe 
 
 
 def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
-    """The weights as they are after being stored in half precision; which ones are is told by `HALVED_FROM`."""
-    return {
-        name: w.half().float() if w.is_floating_point() and w.numel() >= HALVED_FROM else w
-        for name, w in weights.items()
-    }
+    """The weights as they are after being stored in half precision."""
+    return {name: w.half().float() if checkpoints.is_halved(w) else w for name, w in weights.items()}
 
 
 def to_onnx(network: DBNet) -> onnx.ModelProto:
@@ -82,7 +78,7 @@ def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
     graph, casts = model.graph, []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < HALVED_FROM:
+        if values.dtype != np.float32 or values.size < checkpoints.HALVED_FROM:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))

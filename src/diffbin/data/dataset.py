@@ -51,8 +51,9 @@ class TrainSet:
         if not data.train:
             raise ConfigError("The recipe names no training data; set data.train.")
         self.recipe = recipe
-        self.sources = [open_source(source, data.root) for source in data.train]
-        weights = np.array([source.weight for source in data.train], np.float64)
+        drawn = [source for source in data.train if source.weight]  # those of weight 0 need not exist
+        self.sources = [open_source(source, data.root) for source in drawn]
+        weights = np.array([source.weight for source in drawn], np.float64)
         if not ((weights >= 0).all() and weights.sum() > 0):
             raise ConfigError("data.train: weights must not be negative, and one at least must be positive.")
         self.shares = weights / weights.sum()

@@ -19,6 +19,7 @@ from diffbin.config import Recipe, from_dict, to_dict
 from diffbin.errors import ModelError
 from diffbin.model.dbnet import DBNet
 
+HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision, here and in ONNX files
 KEPT = 2  # the newest checkpoints of a run that stay on disk
 Weights = dict[str, Tensor]
 
@@ -75,6 +76,11 @@ def load(path: Path) -> Checkpoint:
         raise ModelError(f"{path} is not a checkpoint of diffbin, or it is damaged ({reason}).") from error
 
 
+def is_halved(weight: Tensor) -> bool:
+    """Whether a tensor is stored in half precision: kernels are; BatchNorm's small ones, with variances too large, not."""
+    return weight.is_floating_point() and weight.numel() >= HALVED_FROM
+
+
 def read_weights(path: Path) -> tuple[Recipe, Weights]:
     """What a model needs of a file: a checkpoint of a run (its average, if it has one), or exported `.safetensors`."""
     if path.suffix != ".safetensors":
@@ -85,14 +91,18 @@ def read_weights(path: Path) -> tuple[Recipe, Weights]:
     try:
         with safe_open(path, "pt") as file:
             recipe = from_dict(Recipe, json.loads(file.metadata()["recipe"]))
-            return recipe, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a dict
+            return recipe, {name: _single(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold weights of diffbin, or it is damaged ({error}).") from None
 
 
+def _single(weight: Tensor) -> Tensor:
+    return weight.float() if weight.is_floating_point() else weight
+
+
 def write_weights(path: Path, recipe: Recipe, weights: Weights) -> None:
-    """Writes weights with their recipe as `.safetensors`, floats in half precision, whole or not at all."""
-    halved = {name: w.half() if w.is_floating_point() else w for name, w in weights.items()}
+    """Writes weights with their recipe as `.safetensors`, kernels in half precision, whole or not at all."""
+    halved = {name: w.half() if is_halved(w) else w for name, w in weights.items()}
     partial = path.with_suffix(".partial")
     save_file({name: w.contiguous() for name, w in halved.items()}, partial, {"recipe": json.dumps(to_dict(recipe))})
     partial.replace(path)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from diffbin.config import Optim, Recipe
+from diffbin.data.annotations import list_pictures
 from diffbin.data.dataset import Batch, TrainSet, train_loader
 from diffbin.errors import TrainingError
 from diffbin.model import checkpoints
@@ -47,6 +48,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: che
     if checkpoints.checkpoints(folder) and not resume:
         raise TrainingError(f"{out} holds a run already; go on with --resume, or choose another --out.")
     out.mkdir(parents=True, exist_ok=True)
+    for source in recipe.data.validation:  # a wrong folder is told of now, not hours later
+        list_pictures(source, recipe.data.root)
     data = TrainSet(recipe)
     steps_per_epoch = data.steps_per_epoch
     total = recipe.train.steps or recipe.train.epochs * steps_per_epoch
@@ -58,11 +61,12 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: che
             lr = _set_rate(run.optimizer, recipe.optim, run.step, total, steps_per_epoch)
             losses = train_step(run, criterion, batch, recipe)
             log.step(run.step, {"lr": lr, **losses}, images=len(batch.pictures))
-            if _due(run.step, recipe.train.save_every_steps) and run.step < total:
-                _save(run, recipe, folder)
-            if _due(run.step, recipe.train.eval_every_steps) or run.step == total:
+            last = run.step == total
+            if _due(run.step, recipe.train.save_every_steps) or last:
+                _save(run, recipe, folder)  # before validation, which may fail
+            if recipe.data.validation and (_due(run.step, recipe.train.eval_every_steps) or last):
                 log.write(run.step, validate(run.ema.network if run.ema else run.network, recipe))
-        return _save(run, recipe, folder)
+    return checkpoints.checkpoints(folder)[-1]
 
 
 def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dict[str, float]:

@@ -10,10 +10,8 @@ from diffbin.model.dbnet import DBNet
 def validate(network: DBNet, recipe: Recipe) -> dict[str, float]:
     """hmean on `recipe.data.validation` at the recipe's score threshold, and the best over a sweep of thresholds.
 
-    Nothing when the recipe names no validation set. The network is left in the mode it came in.
+    The network is left in the mode it came in.
     """
-    if not recipe.data.validation:
-        return {}
     training = network.training
     report = evaluate(Detector(TorchEngine(network, recipe)), recipe.data.validation, recipe.data.root)
     network.train(training)
