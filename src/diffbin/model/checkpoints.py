@@ -77,7 +77,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def is_halved(weight: Tensor) -> bool:
-    """Whether a tensor is stored in half precision: kernels are; BatchNorm's small ones, with variances too large, not."""
+    """Whether a tensor is stored in half precision: kernels are; variances of BatchNorm may not fit."""
     return weight.is_floating_point() and weight.numel() >= HALVED_FROM
 
 
