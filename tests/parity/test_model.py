@@ -13,7 +13,15 @@ from diffbin.config import Model, Preprocess
 from diffbin.model.dbnet import DBNet
 
 DATA = Path(__file__).parent / "data"
-NAME = "dbnet_resnet18_fpnc_1200e_icdar2015"
+MODELS = {
+    "dbnet_resnet18_fpnc_1200e_icdar2015": (Model(), 12_340_930),
+    "dbnet_resnet50_1200e_icdar2015": (Model(backbone="resnet50"), 25_409_730),
+    "dbnet_resnet50-dcnv2_fpnc_1200e_icdar2015": (Model(backbone="resnet50_dcnv2"), 26_280_993),
+    "dbnet_resnet50-oclip_1200e_icdar2015": (Model(backbone="resnet50_oclip"), 25_428_962),
+    "dbnetpp_resnet50_fpnc_1200e_icdar2015": (Model(backbone="resnet50", scale_fusion=True), 26_033_612),
+    "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015": (Model(backbone="resnet50_dcnv2", scale_fusion=True), 26_904_875),
+    "dbnetpp_resnet50-oclip_fpnc_1200e_icdar2015": (Model(backbone="resnet50_oclip", scale_fusion=True), 26_052_844),
+}
 
 
 def reference_weights(name: str) -> dict[str, torch.Tensor]:
@@ -24,7 +32,8 @@ def reference_weights(name: str) -> dict[str, torch.Tensor]:
         if rebuilt:
             stream = np.random.RandomState(zlib.crc32(key.encode()) & 0x7FFFFFFF)  # the frozen stream
             values = stream.standard_normal(int(np.prod(shape))).astype(np.float32).reshape(shape)
-            weights[key] = torch.from_numpy(values * np.float32(2**0.5 / np.prod(shape[1:]) ** 0.5))
+            gain = 1.0 if "conv_offset" in key else 2**0.5
+            weights[key] = torch.from_numpy(values * np.float32(gain / np.prod(shape[1:]) ** 0.5))
         else:
             weights[key] = torch.from_numpy(np.array(stored[f"param:{key}"]))
     return weights
@@ -40,25 +49,19 @@ def network_input(picture_bgr: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(padded)
 
 
-@pytest.fixture(scope="module")
-def network() -> DBNet:
-    net = DBNet(Model())
-    net.load_state_dict(reference_weights(NAME))
-    return net.eval()
-
-
-def test_layout_is_that_of_the_official_checkpoint(network: DBNet) -> None:
-    expected = {key: tuple(shape) for key, shape, *_ in json.loads((DATA / f"{NAME}.keys.json").read_text())}
-    assert {key: tuple(value.shape) for key, value in network.state_dict().items()} == expected
-    assert sum(p.numel() for p in network.parameters()) == 12_340_930
-
-
+@pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_maps_agree(network: DBNet) -> None:
-    stored = np.load(DATA / f"{NAME}.npz")
+def test_layout_and_maps_are_the_reference_s(name: str) -> None:
+    config, parameters = MODELS[name]
+    network = DBNet(config).eval()
+    expected = {key: tuple(shape) for key, shape, *_ in json.loads((DATA / f"{name}.keys.json").read_text())}
+    assert {key: tuple(value.shape) for key, value in network.state_dict().items()} == expected
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    network.load_state_dict(reference_weights(name))
+    stored = np.load(DATA / f"{name}.npz")
     batch = network_input(stored["in:image_bgr_u8"])
     maps = network(batch)
     answers = {"prob": network.prob(batch), "thr": maps.threshold, "binary": maps.binary}
-    for name, answer in answers.items():
-        np.testing.assert_allclose(answer.numpy().squeeze(), stored[f"out:{name}"].squeeze(), rtol=0, atol=1e-4)
+    for key, answer in answers.items():
+        np.testing.assert_allclose(answer.numpy().squeeze(), stored[f"out:{key}"].squeeze(), rtol=0, atol=1e-4)
     torch.testing.assert_close(maps.prob_logits.sigmoid(), answers["prob"])

@@ -1,4 +1,4 @@
-"""DBNet (Liao et al., AAAI 2020, arXiv 1911.08947), figure 3."""
+"""DBNet (Liao et al., AAAI 2020, arXiv 1911.08947), figure 3, and DBNet++ (arXiv 2202.10304), figure 2."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from diffbin.config import Model
+from diffbin.model.backbones import BACKBONES
 from diffbin.model.head import DBHead
 from diffbin.model.neck import FPNC
-from diffbin.model.resnet import BACKBONES
 
 
 class TrainMaps(NamedTuple):
@@ -35,7 +35,12 @@ class DBNet(nn.Module):
         super().__init__()
         self.k = k
         self.backbone = BACKBONES[config.backbone]()
-        self.neck = FPNC(self.backbone.channels, lateral=config.lateral_channels, smooth=config.smooth_channels)
+        self.neck = FPNC(
+            self.backbone.channels,
+            lateral=config.lateral_channels,
+            smooth=config.smooth_channels,
+            fusion=config.scale_fusion,
+        )
         self.det_head = DBHead(4 * config.smooth_channels)
 
     def forward(self, pictures: Tensor) -> TrainMaps:

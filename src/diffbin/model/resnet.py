@@ -3,9 +3,12 @@
 Parameter names are those of torchvision and of the official checkpoints: `conv1`, `bn1`, `layer1.0.conv1`, ...
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
+
+from diffbin.model.deform import DeformConv2d
 
 
 class BasicBlock(nn.Module):
@@ -31,23 +34,56 @@ class BasicBlock(nn.Module):
         return y
 
 
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut; the 3x3 one strides, and may be deformable."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, *, deformable: bool = False) -> None:
+        super().__init__()
+        width = channels_out // 4
+        self.conv1 = nn.Conv2d(channels_in, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2: nn.Module = (
+            DeformConv2d(width, width, stride) if deformable else nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        )
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, channels_out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or channels_in != channels_out:
+            shortcut = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(channels_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, c_in, h, w)` -> `(n, c_out, h / stride, w / stride)`."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        y: Tensor = self.relu(self.bn3(self.conv3(x)) + shortcut)
+        return y
+
+
+Block = Callable[[int, int, int], nn.Module]  # channels in and out, stride
+
+
 class ResNet(nn.Module):
-    """Stem and four stages of basic blocks; `channels` are those of c2 to c5."""
+    """Stem and four stages of blocks, one kind of block a stage; `channels` are those of c2 to c5."""
 
     layer1: nn.Sequential
     layer2: nn.Sequential
     layer3: nn.Sequential
     layer4: nn.Sequential
 
-    def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...], *, deep_stem: bool) -> None:
+    def __init__(
+        self, blocks: Sequence[Block], depths: Sequence[int], channels: Sequence[int], *, width: int, deep_stem: bool
+    ) -> None:
         super().__init__()
         self.channels = channels
-        width = channels[0]
         if deep_stem:
             self.stem: nn.Sequential | None = nn.Sequential(
-                *_conv_bn_relu(3, width // 2, 2),
-                *_conv_bn_relu(width // 2, width // 2),
-                *_conv_bn_relu(width // 2, width),
+                *conv_bn_relu(3, width // 2, 2),
+                *conv_bn_relu(width // 2, width // 2),
+                *conv_bn_relu(width // 2, width),
             )
         else:
             self.stem = None
@@ -56,8 +92,8 @@ class ResNet(nn.Module):
             self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         inputs = (width, *channels[:-1])
-        for i, (depth, c_in, c_out) in enumerate(zip(blocks, inputs, channels, strict=True), start=1):
-            self.add_module(f"layer{i}", _stage(depth, c_in, c_out, stride=1 if i == 1 else 2))
+        for i, (block, depth, c_in, c_out) in enumerate(zip(blocks, depths, inputs, channels, strict=True), start=1):
+            self.add_module(f"layer{i}", _stage(block, depth, c_in, c_out, stride=1 if i == 1 else 2))
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -71,34 +107,47 @@ class ResNet(nn.Module):
         return features
 
 
-def _conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> tuple[nn.Module, ...]:
+def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    """The three modules of a 3x3 convolution in a stem."""
     convolution = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
     return convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
 
 
-def _stage(depth: int, channels_in: int, channels_out: int, *, stride: int) -> nn.Sequential:
-    first = BasicBlock(channels_in, channels_out, stride)
-    return nn.Sequential(first, *(BasicBlock(channels_out, channels_out, 1) for _ in range(depth - 1)))
+def _stage(block: Block, depth: int, channels_in: int, channels_out: int, *, stride: int) -> nn.Sequential:
+    first = block(channels_in, channels_out, stride)
+    return nn.Sequential(first, *(block(channels_out, channels_out, 1) for _ in range(depth - 1)))
 
 
 def initialise(network: nn.Module) -> None:
-    """Kaiming normal (fan out) for convolutions; the last BatchNorm of a residual block starts at zero."""
+    """Kaiming normal (fan out) for convolutions; the last BatchNorm of a residual block and offsets start at zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     for module in network.modules():
-        if isinstance(module, BasicBlock):
-            nn.init.zeros_(module.bn2.weight)
+        last = getattr(module, "bn3", getattr(module, "bn2", None))
+        if isinstance(last, nn.BatchNorm2d):
+            nn.init.zeros_(last.weight)
+        if isinstance(module, DeformConv2d):
+            module.reset_offsets()
 
 
 def resnet18() -> ResNet:
     """The paper's light backbone, 11.2 M parameters."""
-    return ResNet((2, 2, 2, 2), (64, 128, 256, 512), deep_stem=False)
+    return ResNet([BasicBlock] * 4, (2, 2, 2, 2), (64, 128, 256, 512), width=64, deep_stem=False)
 
 
 def resnet18_half() -> ResNet:
     """Half the width, and three 3x3 convolutions for a stem: 2.8 M parameters, the embedded model's backbone."""
-    return ResNet((2, 2, 2, 2), (32, 64, 128, 256), deep_stem=True)
+    return ResNet([BasicBlock] * 4, (2, 2, 2, 2), (32, 64, 128, 256), width=32, deep_stem=True)
 
 
-BACKBONES: dict[str, Callable[[], ResNet]] = {"resnet18": resnet18, "resnet18_half": resnet18_half}
+def resnet50() -> ResNet:
+    """The paper's large backbone, 23.5 M parameters."""
+    return ResNet([Bottleneck] * 4, (3, 4, 6, 3), (256, 512, 1024, 2048), width=64, deep_stem=False)
+
+
+def resnet50_dcnv2() -> ResNet:
+    """The same with deformable 3x3 convolutions in the last three stages, 24.4 M parameters."""
+    deformable = partial(Bottleneck, deformable=True)
+    blocks: list[Block] = [Bottleneck, deformable, deformable, deformable]
+    return ResNet(blocks, (3, 4, 6, 3), (256, 512, 1024, 2048), width=64, deep_stem=False)
