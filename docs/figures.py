@@ -5,8 +5,7 @@ from pathlib import Path
 import cv2
 
 from diffbin import Detector
-from diffbin.config import Synth
-from diffbin.data.synth import contact_sheet
+from diffbin.data.synth import Synth, contact_sheet
 from diffbin.draw import draw
 from diffbin.image import load
 

@@ -14,6 +14,7 @@ from rich.progress import track
 from diffbin.detector import Detector
 from diffbin.draw import draw
 from diffbin.errors import InputError
+from diffbin.files import write_whole
 from diffbin.formats import FORMATS
 from diffbin.image import SUFFIXES, load
 
@@ -107,22 +108,11 @@ def _do(detector: Detector, job: Job, format_: str, *, draw_regions: bool) -> No
     if job.answer is None or job.overlay is None:
         print(text, end="", flush=True)
         return
-    _write(job.answer, text.encode())
+    write_whole(job.answer, text.encode())
     if draw_regions:
-        _write(job.overlay, _encode(draw(picture, found)))
+        write_whole(job.overlay, _encode(draw(picture, found)))
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:
     _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The file is there whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None

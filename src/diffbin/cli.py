@@ -139,8 +139,8 @@ def synth(
     assignments: SetOption = None,
 ) -> None:
     """Render pictures of text with exact labels."""
-    from diffbin.config import Synth, from_dict, override
-    from diffbin.data.synth import render_set
+    from diffbin.config import from_dict, override
+    from diffbin.data.synth import Synth, render_set
 
     if format_ != "icdar":
         raise InputError(f"--format is {format_}; labels are written as icdar.")

@@ -1,6 +1,5 @@
 """The inference path, top to bottom."""
 
-import dataclasses
 from pathlib import Path
 from typing import overload
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import zoo
-from diffbin.config import Decode, Preprocess
+from diffbin.config import Decode, Preprocess, from_dict, to_dict
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
@@ -20,7 +19,7 @@ class Detector:
 
         detector = Detector()                  # the embedded model; no network, no torch
         detections = detector("street.jpg")    # a path, bytes, an RGB array, a Pillow image, or a list of them
-        for polygon, score in ...
+        for region in detections: region.polygon, region.score
 
     `model` is a name of `diffbin models`, an exported `.onnx`, or a checkpoint. `decode` and `preprocess` replace the
     model's own settings. One detector may be shared by threads. Raises `ModelError`.
@@ -39,8 +38,11 @@ class Detector:
         self.preprocess = preprocess or self.engine.recipe.preprocess
 
     def with_decode(self, **changes: object) -> "Detector":
-        """The same model with other decoding settings, as `with_decode(shape="polygon", score_threshold=0.7)`."""
-        changed = dataclasses.replace(self.decode, **changes)  # type: ignore[arg-type]  # checked by from_dict's rules
+        """The same model with other decoding settings, as `with_decode(shape="polygon", score_threshold=0.7)`.
+
+        Raises `ConfigError` for an unknown setting or a value of the wrong type.
+        """
+        changed = from_dict(Decode, {**to_dict(self.decode), **changes})
         return Detector(self.engine, decode=changed, preprocess=self.preprocess)
 
     @overload

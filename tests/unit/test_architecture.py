@@ -15,7 +15,7 @@ from conftest import page
 
 SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
-    "errors": 0, "config": 1, "detections": 1, "geometry": 2,
+    "errors": 0, "config": 1, "files": 1, "detections": 1, "geometry": 2,
     "image": 3, "decode": 3, "draw": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
     "engines": 4, "zoo": 5, "detector": 6, "metrics.evaluate": 7, "batch": 7, "train": 8, "export": 8, "cli": 9,
 }  # fmt: skip
@@ -65,7 +65,7 @@ def test_imports_point_down(name: str, path: Path) -> None:
 @pytest.mark.parametrize(("name", "path"), list(modules()))
 def test_modules_are_short_and_documented(name: str, path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) < 320, f"{name} is long"
+    assert len(text.splitlines()) <= 300, f"{name} is long"
     assert ast.get_docstring(ast.parse(text)), f"{name} does not say what it is"
 
 

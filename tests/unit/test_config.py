@@ -5,7 +5,8 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Recipe, Synth, Train, from_dict, override, to_dict
+from diffbin.config import Recipe, Train, from_dict, override, to_dict
+from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 
 
@@ -45,7 +46,7 @@ def test_values_are_checked() -> None:
         from_dict(Recipe, {})
 
 
-def test_unknown_recipe_and_file(tmp_path: object) -> None:
+def test_unknown_recipe_and_file() -> None:
     for name in ("nothing", "nothing.py"):
         with pytest.raises(ConfigError, match="no recipe"):
             recipes.load(name)

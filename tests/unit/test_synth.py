@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from diffbin.config import Scripts, Synth, from_dict, to_dict
+from diffbin.config import from_dict, to_dict
 from diffbin.data.annotations import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
@@ -15,6 +15,7 @@ from diffbin.data.synth.block import Line, Setting, set_block
 from diffbin.data.synth.corpus import text_words
 from diffbin.data.synth.fonts import BUILT_IN, load
 from diffbin.data.synth.labels import cut
+from diffbin.data.synth.settings import Scripts, Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp
 from diffbin.errors import ConfigError, InputError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import SMALL, small_recipe
+from conftest import small_recipe
 from diffbin import recipes
-from diffbin.config import Augment, Optim, Preprocess, Source, Train
+from diffbin.config import Optim, Source, Train
 from diffbin.errors import ModelError, TrainingError
 from diffbin.model import checkpoints
 from diffbin.train.loop import train
@@ -37,7 +37,6 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
 def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
     recipe = replace(small_recipe(pages), train=Train(steps=4, save_every_steps=2, precision="32", ema_decay=0.9))
     straight = checkpoints.load(train(recipe, out=tmp_path / "run"))
-    shutil.rmtree(tmp_path / "broken", ignore_errors=True)
     shutil.copytree(tmp_path / "run", tmp_path / "broken")
     (tmp_path / "broken" / "checkpoints" / "step_00000004.pt").write_bytes(b"half written")
     resumed = checkpoints.load(train(recipe, out=tmp_path / "broken", resume=True))
@@ -79,6 +78,4 @@ def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=name):
             checkpoints.read_weights(tmp_path / name)
     with pytest.raises(ModelError, match="do not fit"):
-        weights = checkpoints.build(small_recipe(pages), {"a": torch.zeros(1)}, source="a.pt")
-        assert weights is None
-    assert SMALL.backbone == "resnet18_half" and Augment() and Preprocess()
+        checkpoints.build(small_recipe(pages), {"a": torch.zeros(1)}, source="a.pt")

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from diffbin.config import Source, Synth
+from diffbin.config import Source
 from diffbin.data.annotations import READERS, Annotation, list_pictures, read_picture
 from diffbin.data.sample import Sample
-from diffbin.data.synth import Renderer
+from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError
 
 CACHE_BYTES = 1 << 30  # a set of pictures whose files are smaller together is kept in memory, still encoded

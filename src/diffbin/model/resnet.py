@@ -21,10 +21,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels_out)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or channels_in != channels_out:
-            shortcut = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(channels_out))
+        self.downsample = _shortcut(channels_in, channels_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, c_in, h, w)` -> `(n, c_out, h / stride, w / stride)`."""
@@ -49,10 +46,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, channels_out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels_out)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or channels_in != channels_out:
-            shortcut = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(channels_out))
+        self.downsample = _shortcut(channels_in, channels_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, c_in, h, w)` -> `(n, c_out, h / stride, w / stride)`."""
@@ -111,6 +105,14 @@ def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> tuple[
     """The three modules of a 3x3 convolution in a stem."""
     convolution = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
     return convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
+
+
+def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
+    """What brings the input to the block's output shape; None where it has it already."""
+    if stride == 1 and channels_in == channels_out:
+        return None
+    convolution = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out))
 
 
 def _stage(block: Block, depth: int, channels_in: int, channels_out: int, *, stride: int) -> nn.Sequential:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from diffbin.config import Synth
 from diffbin.data.synth import corpus, fonts
 from diffbin.data.synth.block import Block, Line, Setting, set_block
 from diffbin.data.synth.fonts import FontBook
+from diffbin.data.synth.settings import Synth
 
 CAPITAL_RATIO = {"cjk": 0.85, "arabic": 0.6, "devanagari": 0.62}  # height as a share of the em; others 0.7
 WIDEST_RATIO = 0.92  # of the picture, that a block may fill

@@ -6,7 +6,6 @@ from random import Random
 import cv2
 import numpy as np
 
-from diffbin.config import Synth
 from diffbin.data.sample import Sample
 from diffbin.data.synth import background, degrade
 from diffbin.data.synth.block import Block, Box, Region
@@ -17,6 +16,7 @@ from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.labels import LEAST_INSIDE, cut, legible
 from diffbin.data.synth.paint import draw_look, frame, paint
 from diffbin.data.synth.pixels import Picture
+from diffbin.data.synth.settings import Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp
 from diffbin.detections import Points
 

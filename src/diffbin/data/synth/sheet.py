@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from diffbin.config import Synth
 from diffbin.data.sample import Sample
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.scene import Renderer
+from diffbin.data.synth.settings import Synth
 from diffbin.errors import InputError
 
 READABLE, IGNORED = (0, 230, 60), (255, 60, 60)

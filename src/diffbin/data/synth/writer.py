@@ -9,10 +9,12 @@ from pathlib import Path
 
 import cv2
 
-from diffbin.config import Synth, to_dict
+from diffbin.config import to_dict
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
+from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError, InputError
+from diffbin.files import write_whole
 
 JPEG_QUALITY = 90
 
@@ -57,7 +59,7 @@ def _note_origin(config: Synth, out: Path, seed: int) -> None:
     path, origin = out / "synth.json", json.dumps({"seed": seed, **to_dict(config)}, indent=1)
     if path.exists() and path.read_text() != origin:
         raise InputError(f"{out} holds pictures of another seed or of other settings; choose another folder.")
-    _write(path, origin.encode())
+    write_whole(path, origin.encode())
 
 
 def _report(
@@ -81,18 +83,8 @@ def _render_one(job: tuple[Synth, Path, int, int]) -> None:
     sample = _renderer(config).render(seed)
     bgr = cv2.cvtColor(sample.picture, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    _write(out / "images" / f"{index:06d}.jpg", encoded.tobytes())
-    _write(label, icdar_text(sample).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The file is there whole or not at all."""
-    part = path.with_suffix(".part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"The file {path} cannot be written: {error.strerror}.") from None
+    write_whole(out / "images" / f"{index:06d}.jpg", encoded.tobytes())
+    write_whole(label, icdar_text(sample).encode())
 
 
 def icdar_text(sample: Sample) -> str:

@@ -1,0 +1,47 @@
+"""What is rendered: every setting of the text renderer."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from diffbin.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripts:
+    """How often a block of rendered text is of each script; relative weights. Scripts without a font are left out."""
+
+    latin: float = 0.88
+    cjk: float = 0.04
+    cyrillic: float = 0.03
+    greek: float = 0.01
+    arabic: float = 0.02
+    devanagari: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synth:
+    """Rendered text. The ratios are shares of pictures or of blocks of text, from 0 to 1."""
+
+    size_px: tuple[int, int] = (640, 640)
+    unit: Literal["word", "line"] = "word"  # what is labelled
+    backgrounds: str = ""  # folder of photographs without text; "" = procedural backgrounds only
+    fonts: str = ""  # folder of fonts; "" = those of the system, or else Pillow's own
+    scripts: Scripts = field(default_factory=Scripts)
+    words_min: int = 3  # in a picture; log-uniform
+    words_max: int = 30
+    height_min_px: float = 8.0  # of capital letters; log-uniform, small ones more often
+    height_max_px: float = 120.0
+    pad_ratio: float = 0.04  # between ink and label, as a share of the height, on each side
+    photo_ratio: float = 0.85  # pictures on a photograph, where there are any
+    empty_ratio: float = 0.04  # pictures with clutter and no text
+    clutter_ratio: float = 0.5  # pictures with things that look like text
+    plate_ratio: float = 0.5  # blocks on a sign
+    curved_ratio: float = 0.08  # blocks that are one line along an arc
+    faint_ratio: float = 0.15  # blocks of little contrast
+    hidden_ratio: float = 0.06  # blocks with something in front
+
+    def __post_init__(self) -> None:
+        if min(self.size_px) < 64:
+            raise ConfigError(f"size_px is {self.size_px}; rendered pictures have at least 64 x 64 pixels.")
+        if not 0 < self.words_min <= self.words_max or not 0 < self.height_min_px <= self.height_max_px:
+            raise ConfigError("words_min and height_min_px must be positive and at most words_max and height_max_px.")
