@@ -45,7 +45,9 @@ class Decode:
 class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
-    backbone: Literal["resnet18", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip"] = "resnet18"
+    backbone: Literal[
+        "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip"
+    ] = "resnet18"
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
@@ -98,7 +100,7 @@ class Augment:
 class Source:
     """One set of annotated pictures."""
 
-    format: Literal["icdar", "totaltext", "synthtext", "synth"] = "icdar"
+    format: Literal["icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext", "synth"] = "icdar"
     images: str = ""  # folder below `data.root`; for "synth" the folder of backgrounds ("" = procedural ones)
     labels: str = ""  # folder or file below `data.root`
     part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
@@ -144,11 +146,25 @@ class Train:
     save_every_steps: int = 1000
     precision: Literal["32", "bf16"] = "bf16"
     ema_decay: float = 0.0  # 0 = no moving average of the weights
+    frozen_norm: bool = False  # the backbone's BatchNorm keeps its running statistics
     seed: int = 0
 
     def __post_init__(self) -> None:
         if (self.epochs > 0) == (self.steps > 0):
             raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What the authors of a recipe tell of it. It stands beside the recipe: a model trained by it has its own score."""
+
+    source: Literal["MMOCR 1.0", "paper"]
+    precision: float = 0.0  # 0 = no figure was published
+    recall: float = 0.0
+    hmean: float = 0.0
+    weights: str = ""  # path of the official checkpoint below the publisher's address, "" = none is published
+    start: str = ""  # of the checkpoint that training starts from
+    backbone: str = ""  # of the pre-trained backbone that training starts from
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from diffbin.errors import ModelError
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet, ProbOnly
 
-OPSET = 18
+OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
 TOLERANCE = 1e-4  # largest difference of P
 

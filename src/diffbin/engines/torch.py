@@ -15,7 +15,8 @@ class TorchEngine:
     """A network as an engine, on the device where it is. It is left in evaluation mode."""
 
     def __init__(self, network: DBNet, recipe: Recipe) -> None:
-        self.network, self.recipe = network.eval(), recipe
+        self.network: DBNet = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe
         self.card = {"summary": f"a network of recipe {recipe.name}, not exported"}
 
     @classmethod
@@ -27,6 +28,6 @@ class TorchEngine:
     @torch.inference_mode()
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        pictures = torch.from_numpy(batch).to(next(self.network.parameters()).device)
+        pictures = torch.from_numpy(batch).to(next(self.network.parameters()).device, memory_format=torch.channels_last)
         prob: NDArray[np.float32] = self.network.prob(pictures).cpu().numpy()
         return prob

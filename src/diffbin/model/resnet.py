@@ -12,13 +12,13 @@ from diffbin.model.deform import DeformConv2d
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions and a shortcut; the second convolution may be deformable."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, stride: int, *, deformable: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
+        self.conv2 = _conv3x3(channels_out, channels_out, 1, deformable=deformable)
         self.bn2 = nn.BatchNorm2d(channels_out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(channels_in, channels_out, stride)
@@ -39,9 +39,7 @@ class Bottleneck(nn.Module):
         width = channels_out // 4
         self.conv1 = nn.Conv2d(channels_in, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2: nn.Module = (
-            DeformConv2d(width, width, stride) if deformable else nn.Conv2d(width, width, 3, stride, 1, bias=False)
-        )
+        self.conv2 = _conv3x3(width, width, stride, deformable=deformable)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, channels_out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels_out)
@@ -107,6 +105,12 @@ def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> tuple[
     return convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
 
 
+def _conv3x3(channels_in: int, channels_out: int, stride: int, *, deformable: bool) -> nn.Module:
+    if deformable:
+        return DeformConv2d(channels_in, channels_out, stride)
+    return nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+
+
 def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
     """What brings the input to the block's output shape; None where it has it already."""
     if stride == 1 and channels_in == channels_out:
@@ -136,6 +140,13 @@ def initialise(network: nn.Module) -> None:
 def resnet18() -> ResNet:
     """The paper's light backbone, 11.2 M parameters."""
     return ResNet([BasicBlock] * 4, (2, 2, 2, 2), (64, 128, 256, 512), width=64, deep_stem=False)
+
+
+def resnet18_dcnv2() -> ResNet:
+    """The same, deformable in the last three stages, as the paper's own figures have it: 11.6 M parameters."""
+    deformable = partial(BasicBlock, deformable=True)
+    blocks: list[Block] = [BasicBlock, deformable, deformable, deformable]
+    return ResNet(blocks, (2, 2, 2, 2), (64, 128, 256, 512), width=64, deep_stem=False)
 
 
 def resnet18_half() -> ResNet:

@@ -72,6 +72,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: che
 def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dict[str, float]:
     """One batch forward, backward, and into the weights and their average; returns the losses by name."""
     run.wrapped.train()
+    if recipe.train.frozen_norm:
+        freeze_norm(run.network.backbone)
     batch = batch.to(run.fabric.device)
     pictures = normalise(batch.pictures, recipe)
     maps = (batch.prob, batch.prob_mask, batch.threshold, batch.threshold_mask)
@@ -93,6 +95,13 @@ def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dic
         run.ema.update(run.network, run.step)
     run.step += 1
     return {"loss": sum(losses.values()), **losses}
+
+
+def freeze_norm(network: nn.Module) -> None:
+    """BatchNorm uses its running statistics and leaves them as they are; its scale and shift still learn."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
