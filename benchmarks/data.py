@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from diffbin.config import Augment, Source, Targets
-from diffbin.data.annotations import READERS, list_pictures, read_picture
+from diffbin.data.annotations import list_pictures, read_picture
 from diffbin.data.augment import distort, jitter_colour, place, warp
+from diffbin.data.labels import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.targets import make_targets
 

@@ -16,9 +16,15 @@ from rich.progress import Progress
 
 from diffbin import __version__
 from diffbin.errors import DependencyError, DiffbinError, InputError
+from diffbin.zoo import commands
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-ModelOption = Annotated[str, typer.Option(help="A name of `diffbin models`, an .onnx file, or a checkpoint.")]
+app.add_typer(commands.app, name="zoo")
+app.command("models")(commands.list_models)
+app.command("info")(commands.info)
+ModelOption = Annotated[
+    str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as optim.lr=1e-3; may be repeated.")]
 
 
@@ -161,22 +167,23 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
     weights: Annotated[
-        str | None, typer.Option(help="Start from these: a model's name, a checkpoint, or .safetensors.")
+        str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
+    ] = None,
+    backbone: Annotated[
+        Path | None, typer.Option(help="Start the backbone from this .pth: torchvision's, oCLIP's, or a detector's.")
     ] = None,
 ) -> None:
     """Train by a recipe."""
-    from diffbin import recipes, zoo
+    from diffbin import recipes
     from diffbin.config import override
 
     _need_torch("training")
-    from diffbin.model.checkpoints import read_weights
     from diffbin.train.loop import train as run
+    from diffbin.train.start import read_start
 
     resolved = override(recipes.load(recipe), assignments or [])
-    start = None
-    if weights:
-        start = read_weights(zoo.WEIGHTS.get(weights, Path(weights)))[1]
-    last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start_weights=start)
+    start = read_start(resolved, weights=weights, backbone=backbone)
+    last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start=start)
     print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
 
 
@@ -222,17 +229,6 @@ def list_recipes() -> None:
 
     for name in recipes.names():
         print(f"{name}\n    {recipes.describe(name)}")
-
-
-@app.command("models")
-def list_models() -> None:
-    """List the models that come with the package, with their cards."""
-    from diffbin import zoo
-
-    for name in zoo.MODELS:
-        print(name)
-        for key, text in zoo.load(name).card.items():
-            print(f"    {key}: {text}")
 
 
 def _progress() -> Progress:

@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -45,9 +45,9 @@ class Decode:
 class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
-    backbone: Literal[
-        "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip"
-    ] = "resnet18"
+    backbone: Literal["resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip"] = (
+        "resnet18"
+    )
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
@@ -252,6 +252,21 @@ def override(config: T, assignments: Sequence[str]) -> T:
             raise ConfigError(f"--set {assignment} is not of the form key=value.")
         _assign(values, path.strip().split("."), text.strip(), path.strip())
     return from_dict(type(config), values)
+
+
+def to_assignments(config: Any) -> list[str]:
+    """Every setting as `key=value`, the form that `override` takes."""
+    return list(_assignments(_plain(config), ""))
+
+
+def _assignments(values: Any, prefix: str) -> Iterator[str]:
+    if isinstance(values, list) and values and isinstance(values[0], dict):
+        values = {str(i): item for i, item in enumerate(values)}
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _assignments(value, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield f"{prefix}={','.join(map(str, values)) if isinstance(values, list) else values}"
 
 
 def _assign(values: Any, keys: list[str], text: str, path: str) -> None:

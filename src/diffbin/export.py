@@ -24,18 +24,21 @@ SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both m
 TOLERANCE = 1e-4  # largest difference of P
 
 
-def export(checkpoint: Path, out: Path, *, card: dict[str, str], recipe: Recipe | None = None) -> float:
+def export(
+    checkpoint: Path, out: Path, *, card: dict[str, str], recipe: Recipe | None = None, halve: bool = True
+) -> float:
     """Writes `checkpoint` as an ONNX model with dynamic batch, height and width to `out`.
 
     The recipe (its `preprocess` and `decode` are what detection will use; `recipe` replaces the stored one) and the
-    model card travel in the file. Weights are stored in half precision and computed with in single; the network that is
-    compared has the same rounded weights. Returns the largest difference found. Raises `ModelError` and writes nothing
-    when ONNX Runtime and PyTorch differ by more than 1e-4 on any of three sizes.
+    model card travel in the file. With `halve`, weights are stored in half precision and computed with in single; the
+    network that is compared has the same rounded weights. Returns the largest difference found. Raises `ModelError` and
+    writes nothing when ONNX Runtime and PyTorch differ by more than 1e-4 on any of three sizes.
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
-    network = checkpoints.build(recipe, halved(weights), source=str(checkpoint))
-    model = add_metadata(store_halved(to_onnx(network)), recipe, card)
+    network = checkpoints.build(recipe, halved(weights) if halve else weights, source=str(checkpoint))
+    graph = to_onnx(network)
+    model = add_metadata(store_halved(graph) if halve else graph, recipe, card)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         partial = Path(folder) / "model.onnx"

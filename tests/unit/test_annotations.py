@@ -7,8 +7,9 @@ import pytest
 from scipy.io import savemat
 
 from diffbin.config import Source
-from diffbin.data import annotations
-from diffbin.data.annotations import READERS, Label, list_pictures, natural_key, read_picture, take_part
+from diffbin.data import labels
+from diffbin.data.annotations import list_pictures, natural_key, read_picture, take_part
+from diffbin.data.labels import READERS, Label
 from diffbin.errors import ConfigError, DependencyError, InputError
 
 QUAD = "1,2,30,2,30,20,1,20"
@@ -121,7 +122,7 @@ def test_synthtext(tmp_path: Path) -> None:
 
 def test_synthtext_without_scipy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.io", None)
-    annotations._load_synthtext.cache_clear()
+    labels._load_synthtext.cache_clear()
     with pytest.raises(DependencyError, match="pip install"):
         READERS["synthtext"](Label(tmp_path / "gt.mat"))
 

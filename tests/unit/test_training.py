@@ -14,6 +14,7 @@ from diffbin.config import Optim, Source, Train
 from diffbin.errors import ModelError, TrainingError
 from diffbin.model import checkpoints
 from diffbin.train.loop import train
+from diffbin.train.start import Start
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -66,7 +67,7 @@ def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:
     stored, weights = checkpoints.read_weights(tmp_path / "w.safetensors")
     assert stored == recipe
     still = replace(recipe, optim=Optim(lr=1e-12), train=Train(steps=1, precision="32"))
-    second = checkpoints.load(train(still, out=tmp_path / "second", start_weights=weights))
+    second = checkpoints.load(train(still, out=tmp_path / "second", start=Start(weights, "weights")))
     assert torch.allclose(second.network["backbone.layer1.0.conv1.weight"], weights["backbone.layer1.0.conv1.weight"])
 
 

@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from diffbin.config import Source
-from diffbin.data.annotations import READERS, Annotation, list_pictures, read_picture
+from diffbin.data.annotations import list_pictures, read_picture
+from diffbin.data.labels import READERS, Annotation
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import READERS, list_pictures, read_picture
+from diffbin.data.annotations import list_pictures, read_picture
+from diffbin.data.labels import READERS
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep

@@ -20,6 +20,7 @@ from diffbin.errors import ModelError
 from diffbin.model.dbnet import DBNet
 
 HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision, here and in ONNX files
+LISTED = 20  # names in an error
 KEPT = 2  # the newest checkpoints of a run that stay on disk
 Weights = dict[str, Tensor]
 
@@ -100,11 +101,11 @@ def _single(weight: Tensor) -> Tensor:
     return weight.float() if weight.is_floating_point() else weight
 
 
-def write_weights(path: Path, recipe: Recipe, weights: Weights) -> None:
-    """Writes weights with their recipe as `.safetensors`, kernels in half precision, whole or not at all."""
-    halved = {name: w.half() if is_halved(w) else w for name, w in weights.items()}
+def write_weights(path: Path, recipe: Recipe, weights: Weights, *, halve: bool = True) -> None:
+    """Writes weights with their recipe as `.safetensors`, whole or not at all; `halve` kernels to half precision."""
+    stored = {name: w.half() if halve and is_halved(w) else w for name, w in weights.items()}
     partial = path.with_suffix(".partial")
-    save_file({name: w.contiguous() for name, w in halved.items()}, partial, {"recipe": json.dumps(to_dict(recipe))})
+    save_file({name: w.contiguous() for name, w in stored.items()}, partial, {"recipe": json.dumps(to_dict(recipe))})
     partial.replace(path)
 
 
@@ -120,13 +121,34 @@ def load_latest(folder: Path) -> Checkpoint:
 
 
 def build(recipe: Recipe, weights: Weights, *, source: str) -> DBNet:
-    """The recipe's network with these weights, in evaluation mode; loaded strictly."""
+    """The recipe's network with these weights, in evaluation mode; loaded strictly, see `load_into`."""
     network = DBNet(recipe.model, k=recipe.loss.k)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise ModelError(
-            f"The weights of {source} do not fit the network {recipe.model.backbone} of recipe {recipe.name}: {first}"
-        ) from error
+    load_into(network, weights, source=f"{source}, for recipe {recipe.name},")
     return network.eval()
+
+
+def load_into(network: DBNet, weights: Weights, *, source: str, part: str = "") -> None:
+    """Loads `weights` into the parameters whose names begin with `part` ("" = all): each of them, and no others.
+
+    Raises `ModelError` that lists missing and unexpected names, and those of another shape, all with their shapes.
+    """
+    wanted = {name: tuple(w.shape) for name, w in network.state_dict().items() if name.startswith(part)}
+    given = {name: tuple(w.shape) for name, w in weights.items()}
+    faults = {
+        "missing": [f"{name} {shape}" for name, shape in wanted.items() if name not in given],
+        "unexpected": [f"{name} {shape}" for name, shape in given.items() if name not in wanted],
+        "of another shape": [
+            f"{name} {given[name]} instead of {shape}"
+            for name, shape in wanted.items()
+            if given.get(name, shape) != shape
+        ],
+    }
+    told = [f"{kind}: {_listed(names)}" for kind, names in faults.items() if names]
+    if told:
+        raise ModelError(f"The weights of {source} do not fit the network. {'; '.join(told)}.")
+    network.load_state_dict(weights, strict=not part)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

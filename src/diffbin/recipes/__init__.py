@@ -5,7 +5,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from diffbin.config import Recipe
+from diffbin.config import Published, Recipe
 from diffbin.errors import ConfigError
 
 
@@ -31,6 +31,12 @@ def load(name: str) -> Recipe:
     if not isinstance(recipe, Recipe):
         raise ConfigError(f"{name} does not define RECIPE = Recipe(...).")
     return recipe
+
+
+def published(name: str) -> Published | None:
+    """What the authors of a recipe that comes with the package tell of it, where it is theirs."""
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "PUBLISHED", None)
+    return found if isinstance(found, Published) else None
 
 
 def _run(path: Path) -> ModuleType:

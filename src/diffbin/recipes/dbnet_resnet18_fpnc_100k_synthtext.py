@@ -1,14 +1,32 @@
-"""DBNet with ResNet-18 on SynthText, the pre-training of the published rows, as in the model card of MMOCR 1.0.
+"""DBNet with ResNet-18 on SynthText, the pre-training of published rows, as in the model card of MMOCR 1.0.
 
 There is no published score of this stage; its weights are what the recipes on real pictures start from. 100,000 steps
-of 16 pictures on one GPU.
+of 16 pictures on one GPU. The backbone starts from ImageNet weights, given by --backbone.
 
 `data.root` holds `synthtext/` with the pictures in their numbered folders and `gt.mat`, as the authors distribute them.
 
     diffbin train dbnet_resnet18_fpnc_100k_synthtext --set data.root=data
 """
 
-from diffbin.config import Augment, Data, Decode, Loss, Model, Optim, Preprocess, Recipe, Source, Targets, Train
+from diffbin.config import (
+    Augment,
+    Data,
+    Decode,
+    Loss,
+    Model,
+    Optim,
+    Preprocess,
+    Published,
+    Recipe,
+    Source,
+    Targets,
+    Train,
+)
+
+PUBLISHED = Published(
+    source="MMOCR 1.0",
+    weights="textdet/dbnet/dbnet_resnet18_fpnc_100k_synthtext/dbnet_resnet18_fpnc_100k_synthtext-2e9bf392.pth",
+)
 
 RECIPE = Recipe(
     name="dbnet_resnet18_fpnc_100k_synthtext",

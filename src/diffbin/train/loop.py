@@ -21,6 +21,7 @@ from diffbin.train.ema import EMA
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
 from diffbin.train.schedule import learning_rate
+from diffbin.train.start import Start
 from diffbin.train.validate import validate
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -38,10 +39,10 @@ class Run:
     step: int  # steps done
 
 
-def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: checkpoints.Weights | None = None) -> Path:
+def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | None = None) -> Path:
     """Trains by the recipe and returns the path of the last checkpoint, `out/checkpoints/step_*.pt`.
 
-    `resume` goes on exactly where the newest checkpoint in `out` stopped; `start_weights` begins with trained weights.
+    `resume` goes on exactly where the newest checkpoint in `out` stopped; `start` begins with trained weights.
     Raises `TrainingError` when a loss is not finite (the last good checkpoint stays), `ConfigError`, `InputError`.
     """
     folder = out / "checkpoints"
@@ -53,7 +54,7 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start_weights: che
     data = TrainSet(recipe)
     steps_per_epoch = data.steps_per_epoch
     total = recipe.train.steps or recipe.train.epochs * steps_per_epoch
-    run = _start(recipe, checkpoints.load_latest(folder) if resume else None, start_weights)
+    run = _start(recipe, checkpoints.load_latest(folder) if resume else None, start)
     criterion = DBLoss(recipe.loss)
     batches = train_loader(recipe, run.step, train_set=data)
     with RunLog(out, start=run.step, total=total) as log:
@@ -113,13 +114,14 @@ def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     return ((pictures.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _start(recipe: Recipe, saved: Checkpoint | None, start_weights: checkpoints.Weights | None) -> Run:
+def _start(recipe: Recipe, saved: Checkpoint | None, start: Start | None) -> Run:
     torch.manual_seed(recipe.train.seed)
     fabric = Fabric(devices=1, precision=PRECISIONS[recipe.train.precision])
     network = DBNet(recipe.model, k=recipe.loss.k).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = saved.network if saved else start_weights
-    if weights:
-        network.load_state_dict(weights)
+    if saved:
+        network.load_state_dict(saved.network)
+    elif start:
+        checkpoints.load_into(network, start.weights, source=start.source, part=start.part)
     ema = EMA(network, recipe.train.ema_decay) if recipe.train.ema_decay > 0 else None
     optimizer = _optimizer(network, recipe.optim)
     if saved:

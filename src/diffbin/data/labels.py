@@ -1,0 +1,238 @@
+"""Label files: one reader a format.
+
+Coordinates are pixels `(x, y)` of the picture as it is stored, EXIF orientation not applied, as the published sets and
+the reference have them; (0, 0) is the top left corner of the top left pixel.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbin.detections import Points
+from diffbin.errors import DependencyError, InputError
+
+ICDAR_IGNORED, TOTALTEXT_IGNORED = "###", "#"
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """The regions of one picture.
+
+    polygons  one `(n, 2)` float32 array a region, n >= 3, pixels of the stored picture
+    ignored   `(len(polygons),)` bool, True = do not care
+    texts     transcriptions, "" where there is none
+    """
+
+    polygons: list[Points]
+    ignored: NDArray[np.bool_]
+    texts: list[str]
+
+
+class Label(NamedTuple):
+    """Where the regions of a picture stand: a file, and the picture's place in it where one file serves them all."""
+
+    path: Path
+    entry: int = 0
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"The label file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The label file {path} is not UTF-8 (byte {error.start}); convert it.") from None
+
+
+def _annotation(regions: Sequence[tuple[Points, str]], mark: str | None) -> Annotation:
+    texts = [text for _, text in regions]
+    return Annotation([points for points, _ in regions], np.array([text == mark for text in texts], np.bool_), texts)
+
+
+def read_icdar(label: Label | Path) -> Annotation:
+    """Lines of `x1,y1,...,xn,yn[,transcription]`, n >= 4; `###` is ignored, a transcription may hold commas."""
+    return _annotation([_icdar_line(line, path, i) for path, i, line in _lines(label)], ICDAR_IGNORED)
+
+
+def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
+    fields = line.split(",")
+    values = [_number(field) for field in fields[:8]]
+    if len(values) < 8 or None in values:
+        bad = next((field for field, value in zip(fields, values, strict=False) if value is None), line)
+        raise InputError(
+            f'{path}, line {number}: "{bad.strip()}" stands where at least 8 coordinates "x1,y1,...,x4,y4" are due.'
+        )
+    points = np.array(values, np.float32).reshape(4, 2)
+    while (point := _further_point(fields[2 * len(points) : 2 * len(points) + 2], points)) is not None:
+        points = np.vstack([points, point])
+    return points, ",".join(fields[2 * len(points) :]).strip()
+
+
+def _further_point(fields: Sequence[str], points: Points) -> Points | None:
+    """The next vertex, told from a transcription like `1,250`: a vertex lies near the ones before it."""
+    values = [_number(field) for field in fields]
+    if len(values) < 2 or None in values or any(re.match(r"\s*0\d", field) for field in fields):
+        return None
+    point = np.array(values, np.float32)
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = 2 * float(np.linalg.norm(high - low))
+    return point if bool(((point >= low - reach) & (point <= high + reach)).all()) else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text) else None
+
+
+def read_mlt(label: Label | Path) -> Annotation:
+    """Lines of `x1,y1,...,x4,y4,script,transcription` (ICDAR 2017 MLT); `###` is ignored."""
+    return _annotation([_corners_and_text(line, path, i, 4, 1) for path, i, line in _lines(label)], ICDAR_IGNORED)
+
+
+def read_td500(label: Label | Path) -> Annotation:
+    """Lines of `index difficult x y width height angle` (MSRA-TD500): a box turned about its centre, in radians.
+
+    Lines marked difficult are ignored, as in the set's own protocol.
+    """
+    regions = []
+    for path, i, line in _lines(label):
+        values = [_number(field) for field in line.split()]
+        if len(values) != 7 or None in values:
+            raise InputError(f'{path}, line {i}: "{line[:60]}" is not "index difficult x y width height angle".')
+        _, difficult, x, y, width, height, angle = (float(value or 0) for value in values)
+        corners = np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
+        cos, sin = math.cos(angle), math.sin(angle)
+        points = corners @ np.array([[cos, sin], [-sin, cos]]) + [x + width / 2, y + height / 2]
+        regions.append((points.astype(np.float32), ICDAR_IGNORED if difficult else ""))
+    return _annotation(regions, ICDAR_IGNORED)
+
+
+def read_ctw1500(label: Label | Path) -> Annotation:
+    """SCUT-CTW1500 in each form it is given out: 14 points a region, `###` is ignored.
+
+    `.xml` with `<segs>` (training set); lines of `x1,y1,...,x14,y14,####text` (test set); lines of 32 numbers, a box
+    and 14 shifts from its corner (first edition).
+    """
+    path = label.path if isinstance(label, Label) else label
+    if path.suffix == ".xml":
+        return _annotation(_ctw_boxes(path), ICDAR_IGNORED)
+    return _annotation([_ctw_line(line, path, i) for path, i, line in _lines(label)], ICDAR_IGNORED)
+
+
+def _ctw_line(line: str, path: Path, number: int) -> tuple[Points, str]:
+    values = [_number(field) for field in line.split(",")]
+    if len(values) == 32 and None not in values:
+        shifts = np.array(values[4:], np.float32).reshape(14, 2)
+        return shifts + np.array(values[:2], np.float32), ""
+    points, text = _corners_and_text(line, path, number, 14, 0)
+    return points, text.removeprefix("####")
+
+
+def _ctw_boxes(path: Path) -> list[tuple[Points, str]]:
+    text = _read_text(path)
+    if "<!ENTITY" in text:
+        raise InputError(f"The label file {path} defines entities, which no label needs; it is not read.")
+    try:
+        boxes = list(ElementTree.fromstring(text).iter("box"))
+    except ElementTree.ParseError as error:
+        raise InputError(f"The label file {path} is not XML ({error}).") from None
+    return [
+        (_corners_and_text(box.findtext("segs", ""), path, i, 14, 0)[0], box.findtext("label", "").strip())
+        for i, box in enumerate(boxes, start=1)
+    ]
+
+
+def _lines(label: Label | Path) -> list[tuple[Path, int, str]]:
+    """The lines with something in them, each with the file and its number."""
+    path = label.path if isinstance(label, Label) else label
+    return [(path, i, line) for i, line in enumerate(_read_text(path).splitlines(), start=1) if line.strip()]
+
+
+def _corners_and_text(line: str, path: Path, number: int, count: int, skipped: int) -> tuple[Points, str]:
+    """`count` points, then `skipped` fields, then the transcription, which may hold commas."""
+    fields = line.split(",", 2 * count + skipped)
+    values = [_number(field) for field in fields[: 2 * count]]
+    if len(values) < 2 * count or None in values:
+        raise InputError(f'{path}, number {number}: "{line[:60]}" does not begin with {2 * count} coordinates.')
+    points = np.array(values, np.float32).reshape(count, 2)
+    return points, ",".join(fields[2 * count + skipped :]).strip()
+
+
+TOTALTEXT = re.compile(
+    r"x:\s*\[\[(?P<x>[^\]]*)\]\],\s*y:\s*\[\[(?P<y>[^\]]*)\]\],\s*ornt:\s*\[[^\]]*\],\s*"
+    r"transcriptions:\s*\[\s*(?:u?(?P<quote>['\"])(?P<text>.*?)(?P=quote))?\s*\][ \t]*(?:\n|$)",
+    re.DOTALL,
+)
+
+
+def read_totaltext(label: Label | Path) -> Annotation:
+    """Records of `x: [[..]], y: [[..]], ornt: [u'c'], transcriptions: [u'..']`, wrapped or not; `#` is ignored."""
+    path = label.path if isinstance(label, Label) else label
+    content, position, regions = _read_text(path), 0, []
+    while content[position:].strip():
+        position += len(content[position:]) - len(content[position:].lstrip())
+        number = content.count("\n", 0, position) + 1
+        match = TOTALTEXT.match(content, position)
+        if match is None:
+            line = content[position:].splitlines()[0]
+            raise InputError(f'{path}, line {number}: "{line[:60]}" is not of the form "x: [[..]], y: [[..]], ...".')
+        regions.append((_totaltext_points(match, path, number), match["text"] or ""))
+        position = match.end()
+    return _annotation(regions, TOTALTEXT_IGNORED)
+
+
+def _totaltext_points(match: re.Match[str], path: Path, number: int) -> Points:
+    x, y = (match[axis].replace(",", " ").split() for axis in "xy")
+    bad = next((value for value in x + y if _number(value) is None), None)
+    if bad is not None:
+        raise InputError(f'{path}, line {number}: "{bad}" stands where a coordinate is due.')
+    if len(x) != len(y) or len(x) < 3:
+        raise InputError(f"{path}, line {number}: {len(x)} x and {len(y)} y coordinates; give as many, at least 3.")
+    return np.array([x, y], np.float32).T.copy()
+
+
+@lru_cache(maxsize=1)
+def _load_synthtext(path: Path) -> dict[str, Any]:
+    try:
+        from scipy.io import loadmat
+    except ImportError:
+        raise DependencyError("SynthText's gt.mat needs scipy; install it with: pip install diffbin[train]") from None
+    try:
+        return dict(loadmat(str(path), variable_names=["imnames", "wordBB", "txt"]))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"The label file {path} cannot be read as a MATLAB file ({error}).") from None
+
+
+def synthtext_names(path: Path) -> list[str]:
+    """The pictures of `gt.mat`, in its order, as paths below the folder of pictures."""
+    return [str(np.ravel(name)[0]) for name in np.ravel(_load_synthtext(path)["imnames"])]
+
+
+def read_synthtext(label: Label | Path) -> Annotation:
+    """One entry of `gt.mat`: word boxes `(2, 4, n)` and their words; nothing is ignored."""
+    path, entry = label if isinstance(label, Label) else Label(label)
+    table = _load_synthtext(path)
+    boxes = np.asarray(np.ravel(table["wordBB"])[entry], np.float32).reshape(2, 4, -1)
+    words = " ".join(str(text) for text in np.ravel(np.ravel(table["txt"])[entry])).split()
+    if len(words) != boxes.shape[2]:
+        raise InputError(
+            f"{path}, entry {entry + 1}: {boxes.shape[2]} boxes but {len(words)} words; get the file anew."
+        )
+    return _annotation([(box.T.copy(), word) for box, word in zip(boxes.transpose(2, 0, 1), words, strict=True)], None)
+
+
+READERS: dict[str, Callable[[Label | Path], Annotation]] = {
+    "icdar": read_icdar,
+    "mlt": read_mlt,
+    "td500": read_td500,
+    "totaltext": read_totaltext,
+    "ctw1500": read_ctw1500,
+    "synthtext": read_synthtext,
+}

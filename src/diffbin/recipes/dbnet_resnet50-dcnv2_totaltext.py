@@ -1,0 +1,52 @@
+"""DBNet with a deformable ResNet-50 on Total-Text, as in the paper (arXiv 1911.08947).
+
+To expect: precision 0.8710, recall 0.8250, hmean 0.8470 on the 300 test pictures, at a height of 800 (the paper's
+figure; not measured here). Training starts from weights of 100,000 steps on SynthText, given by --weights. Batch 16 on
+one GPU.
+
+`data.root` holds `totaltext/train/{images,gt}` and `totaltext/test/{images,gt}`, labels as polygons in text files.
+
+    diffbin train dbnet_resnet50-dcnv2_totaltext --set data.root=data
+"""
+
+from diffbin.config import (
+    Augment,
+    Data,
+    Decode,
+    Loss,
+    Model,
+    Optim,
+    Preprocess,
+    Published,
+    Recipe,
+    Source,
+    Targets,
+    Train,
+)
+
+PUBLISHED = Published(
+    source="paper",
+    precision=0.871,
+    recall=0.825,
+    hmean=0.847,
+)
+
+RECIPE = Recipe(
+    name="dbnet_resnet50-dcnv2_totaltext",
+    model=Model(backbone="resnet50_dcnv2", lateral_channels=256, smooth_channels=64),
+    preprocess=Preprocess(long_px=4068, short_px=800),
+    decode=Decode(shape="polygon", mask_threshold=0.3, score_threshold=0.3, unclip_ratio=1.5, epsilon_ratio=0.01),
+    targets=Targets(shrink_ratio=0.4, threshold_min=0.3, threshold_max=0.7, min_side_px=8.0),
+    loss=Loss(prob_weight=5.0, threshold_weight=10.0, binary_weight=1.0, negative_ratio=3.0),
+    augment=Augment(crop="text", crop_px=640, flip_p=0.5, rotate_deg=10.0, scale_min=0.5, scale_max=3.0),
+    data=Data(
+        root="data",
+        train=(Source(format="totaltext", images="totaltext/train/images", labels="totaltext/train/gt"),),
+        validation=(Source(format="totaltext", images="totaltext/test/images", labels="totaltext/test/gt"),),
+        batch_size=16,
+        workers=8,
+    ),
+    optim=Optim(name="sgd", lr=0.007, momentum=0.9, weight_decay=1e-4, schedule="poly", power=0.9, per="epoch"),
+    # evaluates and saves each 20 epochs
+    train=Train(epochs=1200, eval_every_steps=1560, save_every_steps=1560, precision="bf16"),
+)

@@ -1,0 +1,103 @@
+"""One file from the network: resumed where it broke off, limited, checked by the digest in its name."""
+
+import hashlib
+import http.client
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from diffbin import __version__
+from diffbin.errors import ModelError
+
+ATTEMPTS, WAIT_S, TIMEOUT_S = 4, 1.0, 30.0  # the wait doubles with each attempt
+CHUNK_BYTES, MAX_BYTES = 1 << 20, 2 << 30
+Progress = Callable[[int, int], None]  # bytes done, and in all (0 = unknown)
+
+
+def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) -> Path:
+    """Fetches `url` into `folder` under its own name and returns the path; a good file that is there is kept.
+
+    What a broken connection has left is gone on from, within this call and by the next one. The first eight digits of
+    the SHA-256 sum stand at the end of the file's name, as `torch.hub` has it. Raises `ModelError`.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise ModelError(f"{url} is not an address of the web.")
+    target = folder / url.rsplit("/", 1)[-1]
+    if target.is_file():
+        check_digest(target)
+        return target
+    partial = target.with_name(target.name + ".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _fetch_all(url, partial, progress)
+        check_digest(partial, named=target.name, remove=True)
+        partial.replace(target)
+    except urllib.error.HTTPError as error:
+        raise ModelError(f"{url} was refused by its server ({error.code} {error.reason}). {_by_hand(target)}") from None
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ModelError(f"{url} could not be fetched whole ({reason}). {_by_hand(target)}") from None
+    except OSError as error:
+        raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
+    return target
+
+
+def _by_hand(target: Path) -> str:
+    return f"Try again later (it goes on where it stopped), or put {target.name} into {target.parent} and repeat this."
+
+
+def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            _fetch(url, partial, progress)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                partial.unlink()  # it is of another edition of the file
+            elif error.code < 500:
+                raise
+            failure: Exception = error
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            failure = error
+        if attempt == ATTEMPTS - 1:
+            raise failure
+        time.sleep(WAIT_S * 2**attempt)
+
+
+def _fetch(url: str, partial: Path, progress: Progress) -> None:
+    """One connection: appends to what is there."""
+    done = partial.stat().st_size if partial.exists() else 0
+    headers = {"User-Agent": f"diffbin/{__version__}", **({"Range": f"bytes={done}-"} if done else {})}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as response:
+        if response.status != http.client.PARTIAL_CONTENT:
+            done = 0  # the server sends the whole file
+        total = done + int(response.headers.get("Content-Length") or 0)
+        with partial.open("ab" if done else "wb") as file:
+            while chunk := response.read(CHUNK_BYTES):
+                done += len(chunk)
+                if done > MAX_BYTES:
+                    raise ModelError(f"{url} is larger than {MAX_BYTES} bytes; it was not fetched.")
+                file.write(chunk)
+                progress(done, total)
+    if done < total:
+        raise http.client.IncompleteRead(b"", total - done)
+
+
+def check_digest(path: Path, *, named: str = "", remove: bool = False) -> None:
+    """Raises `ModelError` unless the file's SHA-256 sum begins with the digits that end its name, if any do."""
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", named or path.name)
+    if not match:
+        return
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest.startswith(match[1]):
+        return
+    if remove:
+        path.unlink()
+    fate = "it was removed; fetch it again" if remove else "remove it, and fetch it again"
+    raise ModelError(
+        f"{path} is damaged or not what its name says: its SHA-256 begins with {digest[:8]}, not {match[1]}; {fate}."
+    )

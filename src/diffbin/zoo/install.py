@@ -1,0 +1,79 @@
+"""From an official checkpoint to an installed model: our own weights and ONNX, both in the cache folder."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from diffbin import recipes, zoo
+from diffbin.config import Published, Recipe
+from diffbin.errors import ConfigError, ModelError
+from diffbin.export import export
+from diffbin.model import checkpoints, official
+from diffbin.zoo.download import Progress, download
+
+BASE = "https://download.openmmlab.com/mmocr/"
+
+
+def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progress = lambda *_: None) -> Path:
+    """Downloads what is published for a row, and installs it if it is the row's own weights.
+
+    Returns the installed ONNX file, or for `part` "start" and "backbone" the downloaded checkpoint to train from.
+    Raises `ConfigError` for an unknown row, `ModelError` if nothing is published or it cannot be fetched or read.
+    """
+    published = recipes.published(name) if name in recipes.names() else None
+    if published is None:
+        raise ConfigError(f"{name} is not a row of the zoo; `diffbin zoo list` has them.")
+    path = {"weights": published.weights, "start": published.start, "backbone": published.backbone}[part]
+    if not path:
+        raise ModelError(f"No {part} are published for {name}; train it: diffbin train {name}.")
+    if part == "weights" and zoo.installed(name).is_file():
+        return zoo.installed(name)
+    file = download(base.rstrip("/") + "/" + path, zoo.cache() / "downloads", progress=progress)
+    return install(file, recipes.load(name)) if part == "weights" else file
+
+
+def import_file(path: Path, *, recipe: str = "", name: str = "") -> Path:
+    """Installs an official checkpoint from disk under `name` (the recipe's unless given); returns the ONNX file.
+
+    Without `recipe`, the name of the file tells which it is of. Raises `ConfigError`, `ModelError`.
+    """
+    chosen = recipes.load(recipe or recipe_of(path))
+    return install(path, chosen, name=name)
+
+
+def recipe_of(path: Path) -> str:
+    """The row whose official file has this name. Raises `ConfigError` if there is none."""
+    stem = re.sub(r"(_\d{8}_\d{6})?(-[0-9a-f]{8,})?$", "", path.stem)
+    for name in recipes.names():
+        published = recipes.published(name)
+        if name == stem or (published and Path(published.weights).name == path.name):
+            return name
+    raise ConfigError(f"The name of {path} does not tell which network it is of; say so with --recipe, one of "
+                      f"`diffbin recipes`.")  # fmt: skip
+
+
+def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
+    """Reads official weights strictly, and writes `NAME.safetensors` and `NAME.onnx`, in single precision."""
+    name = name or recipe.name
+    if not re.fullmatch(r"[\w.+-]+", name) or name in zoo.MODELS:
+        raise ConfigError(
+            f"A model cannot be installed as {name!r}: use letters, digits, and . _ + -, and no own name."
+        )
+    weights, recipe = official.to_native(official.read(path), replace(recipe, name=name))
+    checkpoints.build(recipe, weights, source=str(path))
+    zoo.cache().mkdir(parents=True, exist_ok=True)
+    native = zoo.cache() / f"{name}.safetensors"
+    checkpoints.write_weights(native, recipe, weights, halve=False)
+    export(native, zoo.installed(name), card=_card(path, name), halve=False)
+    return zoo.installed(name)
+
+
+def _card(path: Path, name: str) -> dict[str, str]:
+    card = {"summary": f"imported from {path.name}"}
+    published: Published | None = recipes.published(name) if name in recipes.names() else None
+    if published and published.hmean and Path(published.weights).name == path.name:
+        card["published"] = (
+            f"precision {published.precision}, recall {published.recall}, hmean {published.hmean}, best over score "
+            f"thresholds, as {published.source} tells; not measured here"
+        )
+    return card

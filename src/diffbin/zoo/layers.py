@@ -1,0 +1,69 @@
+"""The layers of a model file, told from the file itself."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from diffbin.errors import DependencyError
+
+OPERATORS = ("Conv", "ConvTranspose", "DeformConv", "BatchNormalization", "Gemm", "MatMul")
+
+
+class Layer(NamedTuple):
+    """A layer that has weights."""
+
+    name: str  # of its weight, as `backbone.layer1.0.conv1`
+    kind: str  # ONNX operator or PyTorch class
+    shape: tuple[int, ...]  # of its weight
+    parameters: int  # all of the layer's, running statistics of BatchNorm included
+
+
+def layers(path: Path) -> list[Layer]:
+    """In the order of the file, one that an engine has loaded already.
+
+    Raises `DependencyError` where the library that reads it is not installed.
+    """
+    try:
+        return _of_onnx(path) if path.suffix == ".onnx" else _of_checkpoint(path)
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"Listing the layers of {path} needs {error.name}: pip install 'diffbin[train]'."
+        ) from None
+
+
+def _of_onnx(path: Path) -> list[Layer]:
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    shapes |= {
+        node.output[0]: shapes[node.input[0]]
+        for node in graph.node
+        if node.op_type == "Cast" and node.input[0] in shapes
+    }
+    found = []
+    for node in graph.node:
+        own = [shapes[name] for name in node.input if name in shapes]
+        if node.op_type in OPERATORS and own:
+            name = next(name for name in node.input if name in shapes)
+            bare = name.removeprefix("network.").removesuffix(".weight")
+            found.append(Layer(bare, node.op_type, own[0], sum(_size(shape) for shape in own)))
+    return found
+
+
+def _of_checkpoint(path: Path) -> list[Layer]:
+    from diffbin.model.checkpoints import read_weights
+
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for name, weight in read_weights(path)[1].items():
+        module, _, kind = name.rpartition(".")
+        if kind != "num_batches_tracked":
+            found.setdefault(module, []).append(tuple(weight.shape))
+    kinds = {1: "BatchNorm2d", 4: "Conv2d"}
+    return [Layer(name, kinds.get(len(s[0]), "-"), s[0], sum(_size(shape) for shape in s)) for name, s in found.items()]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

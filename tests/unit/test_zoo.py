@@ -1,0 +1,212 @@
+"""The zoo: official files from a server of every temper, installed under their names, used by `Detector`."""
+
+import hashlib
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import SMALL, page, small_recipe
+from diffbin import Detector, cli, recipes, zoo
+from diffbin.config import Decode, Published
+from diffbin.errors import ConfigError, ModelError
+from diffbin.model.dbnet import DBNet
+from diffbin.zoo import download, install
+
+ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone."""
+
+    content, temper, ranges = b"", "whole", True
+    requests: list[str]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server, content = self.server, self.server.content
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if server.ranges else 0
+        server.requests.append(f"{self.path} {start}")
+        if server.temper == "gone":
+            self.send_error(404)
+            return
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        if server.temper == "stubborn" or (server.temper == "half" and len(server.requests) == 1):
+            self.wfile.write(content[start : max(start, len(content) // 2)])
+            return
+        self.wfile.write(content[start:])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(download, "WAIT_S", 0.0)
+    with Server(("127.0.0.1", 0), Handler) as running:
+        running.requests = []
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DIFFBIN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def url(server: Server, name: str) -> str:
+    return f"http://127.0.0.1:{server.server_port}/mmocr/{name}"
+
+
+def named(content: bytes) -> str:
+    return f"model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+
+
+@pytest.mark.parametrize("temper", ["whole", "half"])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_arrives_whole_and_is_not_fetched_twice(server: Server, cache: Path, temper: str, ranges: bool) -> None:
+    server.content, server.temper, server.ranges = bytes(range(256)) * 9000, temper, ranges
+    name, seen = named(server.content), []
+    for _ in range(2):
+        path = download.download(url(server, name), cache, progress=lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == server.content and [p.name for p in cache.iterdir()] == [name]
+    assert len(server.requests) == (2 if temper == "half" else 1)
+    assert seen[-1] == (len(server.content), len(server.content))
+    if temper == "half" and ranges:
+        assert server.requests[1].endswith(f" {len(server.content) // 2}")
+
+
+def test_a_server_that_always_stops_half_way_leaves_what_the_next_call_goes_on_from(
+    server: Server, cache: Path
+) -> None:
+    server.content, server.temper = b"weights" * 500_000, "stubborn"
+    name = named(server.content)
+    with pytest.raises(ModelError, match=rf"could not be fetched whole.*put {name} into {cache}"):
+        download.download(url(server, name), cache)
+    assert [p.name for p in cache.iterdir()] == [f"{name}.part"]
+    server.temper = "whole"
+    assert download.download(url(server, name), cache).read_bytes() == server.content
+    assert not server.requests[-1].endswith(" 0")
+
+
+@pytest.mark.parametrize("content", [b"half of a f", b"another file altogether"], ids=["truncated", "wrong"])
+def test_a_wrong_digest_is_told_and_nothing_stays(server: Server, cache: Path, content: bytes) -> None:
+    server.content = content
+    with pytest.raises(ModelError, match="SHA-256 begins with"):
+        download.download(url(server, named(b"half of a file")), cache)
+    assert not list(cache.iterdir())
+
+
+def test_a_leftover_of_another_edition_is_begun_anew(server: Server, cache: Path) -> None:
+    server.content = b"new"
+    cache.mkdir()
+    (cache / f"{named(b'new')}.part").write_bytes(b"older and longer")
+    assert download.download(url(server, named(b"new")), cache).read_bytes() == b"new"
+
+
+def test_refused_unreachable_and_too_large(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.temper = "gone"
+    with pytest.raises(ModelError, match=r"refused by its server \(404"):
+        download.download(url(server, "a.pth"), cache)
+    server.temper, server.content = "whole", bytes(2000)
+    monkeypatch.setattr(download, "MAX_BYTES", 1000)
+    with pytest.raises(ModelError, match="larger than 1000 bytes"):
+        download.download(url(server, "a.pth"), cache)
+    with pytest.raises(ModelError, match=f"put b.pth into {cache}"):
+        download.download("http://127.0.0.1:9/b.pth", cache)
+    with pytest.raises(ModelError, match="not an address of the web"):
+        download.download("file:///etc/passwd", cache)
+
+
+@pytest.fixture
+def small_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
+    """The row `ROW` with a small network; the content of its official file."""
+    torch.manual_seed(0)
+    weights = DBNet(SMALL).state_dict()
+    weights["det_head.binarize.6.bias"] -= 2
+    torch.save({"meta": {"epoch": 1}, "state_dict": weights}, tmp_path / "official.pth")
+    content = (tmp_path / "official.pth").read_bytes()
+    row = Published(source="MMOCR 1.0", hmean=0.5, weights=f"textdet/{ROW}/{ROW}_20220825_221614-{named(content)[6:]}")
+    monkeypatch.setattr(recipes, "published", lambda name: row if name == ROW else None)
+    small = small_recipe(tmp_path)
+    monkeypatch.setattr(recipes, "load", lambda name: type(small)(**{**vars(small), "name": ROW}))
+    return content
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["diffbin", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+def test_get_installs_a_row_that_the_detector_takes_by_name(
+    server: Server, small_row: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.content = small_row
+    with pytest.raises(ModelError, match=f"diffbin zoo get {ROW}"):
+        Detector(ROW)
+    for _ in range(2):  # the second time nothing is left to do
+        assert run(monkeypatch, "zoo", "get", ROW, "--base-url", url(server, "")) == 0
+    assert len(server.requests) == 1 and "Installed" in capsys.readouterr().out
+    assert sorted(p.name for p in cache.iterdir()) == [f"{ROW}.onnx", f"{ROW}.safetensors", "downloads"]
+    assert run(monkeypatch, "zoo", "list") == 0 and "0.5000           installed" in capsys.readouterr().out
+    by_name, native = Detector(ROW), Detector(cache / f"{ROW}.safetensors")
+    assert by_name.engine.card["published"].endswith("not measured here")
+    picture, _ = page()
+    np.testing.assert_allclose(by_name.prob(picture), native.prob(picture), atol=1e-4)
+    stored, _ = torch.load(cache / "downloads" / by_name.engine.card["summary"].split()[-1])["state_dict"], None
+    assert torch.equal(native.engine.network.backbone.layer1[0].conv1.weight, stored["backbone.layer1.0.conv1.weight"])  # type: ignore[attr-defined]
+    assert zoo.weights_of(ROW) == cache / f"{ROW}.safetensors"
+
+
+def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: Path, cache: Path) -> None:
+    file = tmp_path / f"{ROW}_20220825_221614-7c0e94f2.pth"
+    file.write_bytes(small_row)
+    assert install.import_file(file, name="mine") == cache / "mine.onnx"
+    assert Detector("mine").engine.recipe.name == "mine"
+    assert isinstance(Detector("mine").decode, Decode)
+    with pytest.raises(ConfigError, match="--recipe"):
+        install.import_file(tmp_path / "official.pth")
+    with pytest.raises(ConfigError, match="cannot be installed as"):
+        install.import_file(file, name="../mine")
+
+
+def test_a_row_without_weights_and_an_unknown_name(cache: Path) -> None:
+    with pytest.raises(ModelError, match=r"No weights are published.*diffbin train dbnet_resnet18_td500"):
+        install.get("dbnet_resnet18_td500")
+    with pytest.raises(ConfigError, match="zoo list"):
+        install.get("diffbin_words")
+    with pytest.raises(ModelError, match="no weights are published"):
+        Detector("dbnet_resnet18_td500")
+    with pytest.raises(ModelError, match="There is no model nonsense"):
+        Detector("nonsense")
+
+
+def test_info_prints_card_settings_and_layers(
+    monkeypatch: pytest.MonkeyPatch, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, kind in ((str(model_file), "ConvTranspose"), (str(model_file.with_name("w.safetensors")), "Conv2d")):
+        assert run(monkeypatch, "info", name) == 0
+        out = capsys.readouterr().out
+        assert "decode.min_width_px=2.0" in out and "augment.crop_px=64" in out
+        assert "backbone.layer1.0.conv1" in out and kind in out and "32x32x3x3" in out
