@@ -72,6 +72,7 @@ def to_onnx(network: DBNet) -> onnx.ModelProto:
             dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}, "prob": {0: "n", 2: "h", 3: "w"}},
             do_constant_folding=False,  # keeps BatchNorm apart, so that rounding acts on the weights; runtimes fold it
             dynamo=False,
+            autograd_inlining=False,  # a function of ours becomes the operator that it names, not what it is made of
         )
         return onnx.load(str(Path(folder) / "model.onnx"))
 

@@ -1,11 +1,13 @@
 """The documentation runs: Python blocks as they stand, commands as far as their options."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 import typer
+from benchmarks.zoo import page as zoo_page
 
 from diffbin.cli import app
 
@@ -37,6 +39,11 @@ def test_commands_parse(line: str) -> None:
     group = typer.main.get_command(app)
     command = group.commands[name]  # type: ignore[attr-defined]
     command.make_context(name, arguments)
+
+
+def test_the_page_of_the_zoo_is_of_these_recipes_and_figures() -> None:
+    stored = json.loads((ROOT / "docs" / "zoo.json").read_text())
+    assert (ROOT / "docs" / "zoo.md").read_text() == zoo_page(stored), "renew it: python -m benchmarks.zoo --page"
 
 
 def test_links_lead_somewhere() -> None:

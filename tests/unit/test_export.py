@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from conftest import SMALL, small_recipe
 from diffbin import export as export_module
+from diffbin.config import Model, Recipe
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ModelError
 from diffbin.export import export
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
+from diffbin.model.deform import DeformConv2d
 
 
 def test_settings_and_card_travel_and_sizes_are_free(model_file: Path) -> None:
@@ -20,6 +24,20 @@ def test_settings_and_card_travel_and_sizes_are_free(model_file: Path) -> None:
     for n, height, width in ((1, 32, 32), (3, 64, 160), (1, 224, 96)):
         prob = engine.run(np.zeros((n, 3, height, width), np.float32))
         assert prob.shape == (n, 1, height, width) and prob.min() >= 0 and prob.max() <= 1
+
+
+@pytest.mark.parametrize("backbone", ["resnet18_dcnv2", "resnet50_oclip"])
+def test_other_operators_answer_alike(tmp_path: Path, backbone: str) -> None:
+    torch.manual_seed(0)
+    config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=True)  # type: ignore[arg-type]
+    network = DBNet(config)
+    for module in network.modules():
+        if isinstance(module, DeformConv2d):
+            torch.nn.init.normal_(module.conv_offset.bias, std=3)  # type: ignore[arg-type]  # it has one
+    write_weights(tmp_path / "w.safetensors", Recipe(name="other", model=config), network.state_dict())
+    assert export(tmp_path / "w.safetensors", tmp_path / "m.onnx", card={}) < 1e-5
+    operators = {node.op_type for node in onnx.load(str(tmp_path / "m.onnx")).graph.node}
+    assert ("DeformConv" in operators) == backbone.endswith("dcnv2") and "ATen" not in operators
 
 
 def test_a_model_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,12 @@ from diffbin.model import checkpoints
 from diffbin.train.loop import train
 from diffbin.train.start import Start
 
+QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015", "diffbin_words")
 
-@pytest.mark.parametrize("name", recipes.names())
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in recipes.names()]
+)
 def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -> None:
     recipe, source = recipes.load(name), Source(images="images", labels="gt")
     data = replace(recipe.data, root=str(pages), train=(source,), validation=(source,), batch_size=2, workers=0)

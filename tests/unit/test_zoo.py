@@ -208,5 +208,5 @@ def test_info_prints_card_settings_and_layers(
     for name, kind in ((str(model_file), "ConvTranspose"), (str(model_file.with_name("w.safetensors")), "Conv2d")):
         assert run(monkeypatch, "info", name) == 0
         out = capsys.readouterr().out
-        assert "decode.min_width_px=2.0" in out and "augment.crop_px=64" in out
+        assert "GMAC for a picture" in out and "decode.min_width_px=2.0" in out and "augment.crop_px=64" in out
         assert "backbone.layer1.0.conv1" in out and kind in out and "32x32x3x3" in out

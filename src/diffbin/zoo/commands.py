@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from diffbin import recipes, zoo
+from diffbin.config import Recipe
 from diffbin.errors import DependencyError
+from diffbin.image import Resize
 
 app = typer.Typer(no_args_is_help=True, help="Published models: list, get, import.")
+PICTURE = (720, 1280)  # (h, w) whose cost `info` tells
 BASE_HELP = "Address below which the official files lie, for mirrors."
 
 
@@ -112,6 +115,18 @@ def info(
     for layer in found:
         print(f"{layer.name:45} {layer.kind:20} {'x'.join(map(str, layer.shape)):16} {layer.parameters:>10,}")
     print(f"{len(found)} layers, {sum(layer.parameters for layer in found):,} stored values")
+    _print_cost(engine.recipe)
+
+
+def _print_cost(recipe: Recipe) -> None:
+    try:
+        from diffbin.model.cost import cost
+    except ModuleNotFoundError:  # the layers of an ONNX file can be listed without torch
+        return
+    size = Resize.fit(PICTURE, recipe.preprocess).padded
+    parameters, multiply_adds = cost(recipe.model, size)
+    print(f"{parameters:,} parameters in training; {multiply_adds / 1e9:.1f} GMAC for a picture of 1280 x 720, "
+          f"which goes in as {size[1]} x {size[0]}")  # fmt: skip
 
 
 def _need_torch() -> None:
