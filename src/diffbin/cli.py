@@ -25,6 +25,10 @@ app.command("info")(commands.info)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
+EngineOption = Annotated[str, typer.Option(help="onnx, openvino or torch; auto takes the fastest that is installed.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
+PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
+ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as optim.lr=1e-3; may be repeated.")]
 
 
@@ -68,7 +72,11 @@ def detect(
         float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
-    threads: Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = all cores.")] = 0,
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
@@ -78,7 +86,9 @@ def detect(
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
-    detector = Detector(model, threads=threads)
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads)
+    if verbose:
+        print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score
@@ -100,6 +110,10 @@ def evaluate_(
     format_: Annotated[str, typer.Option("--format", help="Format of the labels: icdar or totaltext.")] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
@@ -114,7 +128,7 @@ def evaluate_(
     with _progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = evaluate(
-            Detector(model),
+            Detector(model, engine=engine, device=device, precision=precision, threads=threads),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",
@@ -145,8 +159,9 @@ def synth(
     assignments: SetOption = None,
 ) -> None:
     """Render pictures of text with exact labels."""
-    from diffbin.config import from_dict, override
+    from diffbin.config import from_dict
     from diffbin.data.synth import Synth, render_set
+    from diffbin.overrides import override
 
     if format_ != "icdar":
         raise InputError(f"--format is {format_}; labels are written as icdar.")
@@ -175,7 +190,7 @@ def train(
 ) -> None:
     """Train by a recipe."""
     from diffbin import recipes
-    from diffbin.config import override
+    from diffbin.overrides import override
 
     _need_torch("training")
     from diffbin.train.loop import train as run
@@ -197,9 +212,9 @@ def export(
 ) -> None:
     """Write a trained model as ONNX, with its settings and card inside, checked against PyTorch."""
     _need_torch("exporting")
-    from diffbin.config import override
     from diffbin.export import export as write
     from diffbin.model.checkpoints import read_weights, write_weights
+    from diffbin.overrides import override
 
     stored, trained = read_weights(checkpoint)
     recipe = override(stored, assignments or [])

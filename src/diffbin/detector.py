@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import zoo
-from diffbin.config import Decode, Preprocess, from_dict, to_dict
+from diffbin.config import Decode, Preprocess, Runtime, from_dict, to_dict
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
@@ -21,8 +21,11 @@ class Detector:
         detections = detector("street.jpg")    # a path, bytes, an RGB array, a Pillow image, or a list of them
         for region in detections: region.polygon, region.score
 
-    `model` is a name of `diffbin models`, an exported `.onnx`, or a checkpoint. `decode` and `preprocess` replace the
-    model's own settings. One detector may be shared by threads. Raises `ModelError`.
+    `model` is a name of `diffbin models` or `diffbin zoo list`, an exported `.onnx`, or a checkpoint. `decode` and
+    `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
+    "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
+    says which. `threads` compute one picture, 0 = one a core. One detector may be shared by threads. Raises
+    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision.
     """
 
     def __init__(
@@ -31,11 +34,21 @@ class Detector:
         *,
         decode: Decode | None = None,
         preprocess: Preprocess | None = None,
+        engine: str = "auto",
+        device: str = "auto",
+        precision: str = "auto",
         threads: int = 0,
     ) -> None:
-        self.engine = zoo.load(model, threads=threads) if isinstance(model, str | Path) else model
+        if isinstance(model, str | Path):
+            asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
+            model = zoo.load(model, from_dict(Runtime, asked))
+        self.engine = model
         self.decode = decode or self.engine.recipe.decode
         self.preprocess = preprocess or self.engine.recipe.preprocess
+
+    def describe(self) -> str:
+        """What computes the map: library, device, precision, threads."""
+        return self.engine.describe()
 
     def with_decode(self, **changes: object) -> "Detector":
         """The same model with other decoding settings, as `with_decode(shape="polygon", score_threshold=0.7)`.

@@ -17,7 +17,8 @@ from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ModelError
 from diffbin.model import checkpoints
-from diffbin.model.dbnet import DBNet, ProbOnly
+from diffbin.model.dbnet import DBNet
+from diffbin.model.prob_path import ProbPath
 
 OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
@@ -63,7 +64,7 @@ def to_onnx(network: DBNet) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's talk to its own developers
         torch.onnx.export(
-            ProbOnly(network).eval(),
+            ProbPath(network),
             (torch.zeros(2, 3, 64, 96),),
             str(Path(folder) / "model.onnx"),
             input_names=["pictures"],

@@ -3,6 +3,7 @@
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -100,6 +101,13 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         raise LimitError(f"{name} has {height} x {width} pixels; pictures of up to {MAX_PIXELS} pixels are read.")
 
 
+@cache
+def _levels(config: Preprocess) -> NDArray[np.float32]:
+    """The normalised value of each of the 256 levels, by channel: `(3, 256)`."""
+    mean, std = (np.array(values, np.float32)[:, None] for values in (config.mean_rgb, config.std_rgb))
+    return np.asarray((np.arange(256, dtype=np.float32) - mean) / std, np.float32)
+
+
 @dataclass(frozen=True)
 class Resize:
     """One picture's way to the network and back; sizes are `(h, w)` in pixels.
@@ -132,10 +140,8 @@ class Resize:
         height, width = self.resized
         small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
         batch = np.zeros((1, 3, *self.padded), np.float32)
-        for channel, (mean, std) in enumerate(zip(config.mean_rgb, config.std_rgb, strict=True)):
-            target = batch[0, channel, :height, :width]
-            np.subtract(small[:, :, channel], np.float32(mean), out=target)
-            target *= np.float32(1 / std)
+        for channel, levels, target in zip(cv2.split(small), _levels(config), batch[0], strict=True):
+            cv2.LUT(channel, levels, dst=target[:height, :width])  # a look-up is faster than arithmetic on bytes
         return batch
 
     def crop(self, prob: NDArray[np.float32]) -> NDArray[np.float32]:

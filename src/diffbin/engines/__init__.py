@@ -19,3 +19,6 @@ class Engine(Protocol):
 
         Safe to be called from several threads at once.
         """
+
+    def describe(self) -> str:
+        """Library with its version, device, precision and threads, as `ONNX Runtime 1.32.0, cpu, int8, 2 threads`."""

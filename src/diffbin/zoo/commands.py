@@ -95,7 +95,7 @@ def info(
     model: Annotated[str, typer.Argument(help="A name of `diffbin models` or `diffbin zoo list`, or a file.")],
 ) -> None:
     """Print a model's card, its settings (as --set takes them), and its layers."""
-    from diffbin.config import to_assignments
+    from diffbin.overrides import to_assignments
     from diffbin.zoo.layers import layers
 
     path = zoo.find(model)
