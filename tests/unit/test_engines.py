@@ -51,11 +51,8 @@ def test_the_deployed_path_answers_as_the_network(backbone: str, fusion: bool) -
 
 
 def test_engines_agree(model_file: Path) -> None:
-    engines = [
-        OnnxEngine(model_file),
-        OpenVinoEngine(model_file),
-        TorchEngine.load(model_file.with_name("w.safetensors")),
-    ]
+    native = TorchEngine.load(model_file.with_name("w.safetensors"))
+    engines: list[Engine] = [OnnxEngine(model_file), OpenVinoEngine(model_file), native]
     maps = [engine.run(BATCH) for engine in engines]
     assert maps[0].shape == (2, 1, 64, 96)
     for prob in maps[1:]:
