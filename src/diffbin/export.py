@@ -79,14 +79,18 @@ def to_onnx(network: DBNet) -> onnx.ModelProto:
 
 
 def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large float tensors in half precision, each with a cast behind it that runtimes compute once, when they load."""
+    """Large tensors that half precision holds exactly are stored in it, with a cast that runtimes do on loading."""
     graph, casts = model.graph, []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < checkpoints.HALVED_FROM:
             continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if not np.array_equal(half, values):
+            continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
         casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
@@ -95,9 +99,11 @@ def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def add_metadata(model: onnx.ModelProto, recipe: Recipe, card: dict[str, str]) -> onnx.ModelProto:
-    """Puts the settings and the card where `OnnxEngine` reads them."""
-    content: dict[str, Any] = {"version": __version__, "recipe": to_dict(recipe), "card": card}
+def add_metadata(
+    model: onnx.ModelProto, recipe: Recipe, card: dict[str, str], *, precision: str = "fp32", **more: Any
+) -> onnx.ModelProto:
+    """Puts the settings, the card, and what is told besides, where `OnnxEngine` reads them."""
+    content = {"version": __version__, "precision": precision, "recipe": to_dict(recipe), "card": card, **more}
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
     return model
 

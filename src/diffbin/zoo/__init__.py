@@ -12,8 +12,11 @@ from diffbin.errors import DependencyError, ModelError
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
-MODELS = {EMBEDDED: _FOLDER / "diffbin-words.onnx"}  # each carries its own card and settings
-WEIGHTS = {EMBEDDED: _FOLDER / "diffbin-words.safetensors"}  # the same weights, to train further from
+MODELS = {  # each carries its own card and settings
+    EMBEDDED: _FOLDER / "diffbin-words.onnx",  # in eight bits
+    "diffbin-words-fp32": _FOLDER / "diffbin-words-fp32.onnx",
+}
+WEIGHTS = dict.fromkeys(MODELS, _FOLDER / "diffbin-words.safetensors")  # the same weights, to train further from
 CHECKPOINTS = (".pt", ".safetensors")
 
 
