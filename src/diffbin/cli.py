@@ -147,6 +147,39 @@ def evaluate_(
 
 
 @app.command()
+def verify(
+    model: Annotated[str, typer.Argument(help="A name of `diffbin models`, an .onnx file, or a checkpoint.")],
+    pictures: Annotated[list[str] | None, typer.Argument(help="Pictures; a few rendered ones unless given.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="Another model to compare with it, as its int8 export; may be repeated.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of labelled pictures, to compare hmean too.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="Folder of their labels.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
+    part: Annotated[str, typer.Option(help="Slice of the labelled pictures, as 900: or 0:900.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare a model by all engines and precisions here, and with its exports: maps, regions, hmean."""
+    from diffbin import batch
+    from diffbin.config import Source, from_dict
+    from diffbin.verify import table
+    from diffbin.verify import verify as run
+
+    if (images is None) != (gt is None):
+        raise InputError("--images DIR and --gt DIR go together.")
+    settings = {"format": format_, "images": str(images), "labels": str(gt), "part": part}
+    jobs = batch.plan(pictures, None, "json") if pictures else []
+    verdict = run(
+        [model, *(against or [])],
+        pictures=[job.picture for job in jobs],
+        labelled=from_dict(Source, settings) if images else None,
+    )
+    print(json.dumps(verdict.to_dict(), indent=1) if as_json else table(verdict))
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def synth(
     out: Annotated[Path, typer.Option(help="Folder for images/ and gt/.")],
     count: Annotated[int, typer.Option(min=1, help="Pictures to render.")] = 100,

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from diffbin import __version__
 from diffbin.config import Recipe, to_dict
@@ -61,10 +62,15 @@ def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
 
 def to_onnx(network: DBNet) -> onnx.ModelProto:
     """The probability path as a graph: `pictures` `(n, 3, h, w)` -> `prob` `(n, 1, h, w)`; n, h and w are free."""
+    return trace(ProbPath(network))
+
+
+def trace(path: nn.Module) -> onnx.ModelProto:
+    """A module in evaluation mode as a graph; see `to_onnx`."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's talk to its own developers
         torch.onnx.export(
-            ProbPath(network),
+            path,
             (torch.zeros(2, 3, 64, 96),),
             str(Path(folder) / "model.onnx"),
             input_names=["pictures"],

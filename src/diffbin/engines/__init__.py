@@ -13,6 +13,7 @@ class Engine(Protocol):
 
     recipe: Recipe  # what it was trained by; its `preprocess` and `decode` are the model's own settings
     card: dict[str, str]  # the model card: what it was trained on, how long, its score
+    precision: str  # what it computes in: fp32, bf16, fp16 or int8
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """`(n, 3, h, w)` float32 normalised RGB, sides multiples of 32 -> P `(n, 1, h, w)` float32 in [0, 1].
