@@ -13,9 +13,9 @@ from onnx import numpy_helper
 from torch import nn
 
 from diffbin import __version__
-from diffbin.config import Recipe, to_dict
+from diffbin.config import Recipe, Runtime, to_dict
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
-from diffbin.engines.torch import TorchEngine
+from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
@@ -24,6 +24,7 @@ from diffbin.model.prob_path import ProbPath
 OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
 TOLERANCE = 1e-4  # largest difference of P
+SLACK = 4  # times the rounding error of PyTorch itself, where a network magnifies that beyond the tolerance
 
 
 def export(
@@ -34,7 +35,8 @@ def export(
     The recipe (its `preprocess` and `decode` are what detection will use; `recipe` replaces the stored one) and the
     model card travel in the file. With `halve`, weights are stored in half precision and computed with in single; the
     network that is compared has the same rounded weights. Returns the largest difference found. Raises `ModelError` and
-    writes nothing when ONNX Runtime and PyTorch differ by more than 1e-4 on any of three sizes.
+    writes nothing when ONNX Runtime and PyTorch differ on any of three sizes by more than 1e-4, and by more than
+    rounding explains: untrained networks, above all deformable ones, magnify lost bits without limit.
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
@@ -45,11 +47,11 @@ def export(
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         partial = Path(folder) / "model.onnx"
         onnx.save(model, str(partial))
-        difference = largest_difference(network, recipe, partial)
-        if not difference <= TOLERANCE:
+        difference, rounding = largest_differences(network, partial)
+        if not difference <= max(TOLERANCE, SLACK * rounding):
             raise ModelError(
                 f"{out} was not written: ONNX Runtime and PyTorch differ by {difference:.2g}, "
-                f"more than {TOLERANCE:.0e}."
+                f"more than {TOLERANCE:.0e} and more than rounding explains ({rounding:.2g})."
             )
         partial.replace(out)
     return difference
@@ -114,11 +116,18 @@ def add_metadata(
     return model
 
 
-def largest_difference(network: DBNet, recipe: Recipe, path: Path) -> float:
-    """The largest difference of P between PyTorch and ONNX Runtime over `SIZES`, on fixed noise."""
-    rng, reference, written = np.random.default_rng(0), TorchEngine(network, recipe), OnnxEngine(path)
-    differences = []
+@torch.inference_mode()
+def largest_differences(network: DBNet, path: Path) -> tuple[float, float]:
+    """Over `SIZES`, on fixed noise, of P by ONNX Runtime to P by PyTorch; and of PyTorch's rounding.
+
+    The latter is told from a second run that sums in another order: with BatchNorm folded into the convolutions.
+    """
+    rng, written = np.random.default_rng(0), OnnxEngine(path, Runtime(device="cpu"))
+    reference, reordered = ProbPath(network), folded(ProbPath(network))
+    differences, rounding = [], []
     for n, height, width in SIZES:
         batch = rng.normal(size=(n, 3, height, width)).astype(np.float32)
-        differences.append(float(np.abs(reference.run(batch) - written.run(batch)).max()))
-    return max(differences)
+        expected = reference(torch.from_numpy(batch)).numpy()
+        differences.append(float(np.abs(written.run(batch) - expected).max()))
+        rounding.append(float(np.abs(reordered(torch.from_numpy(batch)).numpy() - expected).max()))
+    return max(differences), max(rounding)
