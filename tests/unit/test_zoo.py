@@ -26,6 +26,7 @@ ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"
 class Server(ThreadingHTTPServer):
     """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone."""
 
+    daemon_threads = False  # closing waits for the connections
     content, temper, ranges = b"", "whole", True
     requests: list[str]
 
