@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diffbin import __version__
+from diffbin.bench import commands as bench_commands
 from diffbin.errors import DependencyError, DiffbinError, InputError
 from diffbin.zoo import commands
 
@@ -22,6 +23,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(commands.app, name="zoo")
 app.command("models")(commands.list_models)
 app.command("info")(commands.info)
+app.command("bench")(bench_commands.bench)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
