@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from diffbin import __version__
+from diffbin.bench import commands as benchmarking
 from diffbin.errors import DiffbinError, InputError
 from diffbin.terminal import progress
 from diffbin.train import commands as training
@@ -25,6 +26,7 @@ app.command("recipes")(training.list_recipes)
 app.command()(training.synth)
 app.command()(training.train)
 app.command()(training.export)
+app.command()(benchmarking.bench)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
