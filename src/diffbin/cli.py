@@ -7,6 +7,7 @@ off at the keyboard.
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a
 
 def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     try:
         app()
     except DiffbinError as error:

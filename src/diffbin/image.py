@@ -1,7 +1,8 @@
 """Pictures in: decoding with limits, and the resize rule with its inverse."""
 
 import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -21,19 +22,30 @@ ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
+TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
+    "u": "if white is 65535, pass (array >> 8).astype('uint8')",
+    "i": "if white is 255, pass array.astype('uint8')",
+    "f": "if white is 1, pass (array * 255).astype('uint8')",
+    "b": "pass array.astype('uint8') * 255",
+}
 
 
 def load(source: ImageSource) -> Picture:
     """A picture from a path, encoded bytes, a Pillow image or an array: `(h, w, 3)` uint8 RGB, upright by its EXIF.
 
     Arrays are `(h, w)` grey, `(h, w, 3)` RGB or `(h, w, 4)` RGBA uint8, and taken to be upright; what OpenCV reads is
-    BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Of a file with several pictures the first is
-    taken. Raises `InputError` when it cannot be read, `LimitError` when it is too large.
+    BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Files of 16 bits a channel are taken at their
+    upper 8; arrays and files of other numbers are refused, as their white is not known. Of a file with several pictures
+    the first is taken. A file is read once, as it is at that moment.
+
+    Raises `InputError` when it cannot be read, `LimitError` when it is too large. What Pillow has to say of odd
+    metadata comes as its own warnings; silencing them here would not be safe among threads.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _from_pillow(source, "the picture")
+        with _errors_of_pillow("the picture"):
+            return _from_pillow(source, "the picture")
     if isinstance(source, bytes):
         return _from_bytes(source, "the picture")
     if isinstance(source, str | Path):
@@ -44,9 +56,8 @@ def load(source: ImageSource) -> Picture:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LimitError(f"{path} has {path.stat().st_size} bytes; pictures of up to {MAX_BYTES} are read.")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)  # one more is too many: the size it had a moment ago means nothing
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -55,22 +66,29 @@ def _from_bytes(content: bytes, name: str) -> Picture:
     if not content:
         raise InputError(f"{name} is empty.")
     if len(content) > MAX_BYTES:
-        raise LimitError(f"{name} has {len(content)} bytes; pictures of up to {MAX_BYTES} are read.")
+        raise LimitError(f"{name} has more than {MAX_BYTES} bytes; pictures of up to that are read.")
+    with _errors_of_pillow(name), Image.open(io.BytesIO(content)) as image:
+        return _from_pillow(image, name)
+
+
+@contextmanager
+def _errors_of_pillow(name: str) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of size, which is checked below, and of odd metadata
-            with Image.open(io.BytesIO(content)) as image:
-                return _from_pillow(image, name)
+        yield
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise InputError(f"{name} is not a picture of a known format.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
         raise LimitError(f"{name} is larger than the {MAX_PIXELS} pixels that are read.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # what Pillow's readers raise
+    except Exception as error:  # damaged files bring up any of them, struct.error and TypeError too
         raise InputError(f"{name} is damaged: {error}.") from None
 
 
 def _from_pillow(image: Image.Image, name: str) -> Picture:
     _check_size((image.height, image.width), name)
+    if image.mode in ("I", "F"):
+        raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return _from_array((np.asarray(image) >> 8).astype(np.uint8))
@@ -80,9 +98,12 @@ def _from_pillow(image: Image.Image, name: str) -> Picture:
 
 
 def _from_array(array: NDArray[np.uint8]) -> Picture:
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         shape = " x ".join(map(str, array.shape))
-        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4) uint8; this one is {shape} {array.dtype}.")
+        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {shape}.")
+    if array.dtype != np.uint8:
+        way_out = TO_UINT8.get(array.dtype.kind, "pass numbers")
+        raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
     _check_size((array.shape[0], array.shape[1]), "the array")
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
