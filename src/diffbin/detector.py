@@ -65,7 +65,7 @@ class Detector:
         return self.detect(source)
 
     def stream(
-        self, source: Iterable[ImageSource], *, batch_size: int = 1, workers: int = 2, runs: int = 2
+        self, source: Iterable[ImageSource], *, batch_size: int = 1, workers: int = 1, runs: int = 2
     ) -> Generator["Result", None, None]:
         """The text of many pictures, in their order, while later ones are under way; the source may be endless.
 
@@ -76,8 +76,8 @@ class Detector:
         A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
         pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
 
-        batch_size  pictures of equal padded shape that the network sees at once; helps on a GPU, not on a CPU
-        workers     threads that load and decode
+        batch_size  pictures of equal padded shape that the network sees at once; more gain nothing on a CPU
+        workers     threads that load and decode; one keeps up with a CPU
         runs        batches that the network computes at once; with `Detector(threads=1)` as many as there are cores
         """
         from diffbin.stream import stream

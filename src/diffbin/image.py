@@ -10,7 +10,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from diffbin.config import Preprocess
 from diffbin.errors import InputError, LimitError
@@ -21,6 +21,7 @@ ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
+STRIP_PX = 64  # rows converted at a time
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
 TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
     "u": "if white is 65535, pass (array >> 8).astype('uint8')",
@@ -89,12 +90,22 @@ def _from_pillow(image: Image.Image, name: str) -> Picture:
     _check_size((image.height, image.width), name)
     if image.mode in ("I", "F"):
         raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)  # copies the picture in any case
     if image.mode.startswith("I;16"):
         return _from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         return _from_array(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("RGB"))
+    return _rgb(image)
+
+
+def _rgb(image: Image.Image) -> Picture:
+    """By strips: Pillow would hold the picture three times more on the way to an array."""
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP_PX):
+        strip = picture[top : top + STRIP_PX]
+        strip[:] = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert("RGB"))
+    return picture
 
 
 def _from_array(array: NDArray[np.uint8]) -> Picture:

@@ -3,7 +3,7 @@
     source -> load, resize (workers) -> network, in batches of one shape (runs) -> decode (workers) -> results
 
 The source is read in the caller's thread, and only while fewer pictures than a window are under way: a slow consumer
-holds the source back. The engine never waits for a batch to fill. It takes the oldest picture that is ready and those
+holds the source back. The engine never waits for a batch to fill. It takes the first picture that is ready and those
 of the same shape behind it, so a rare shape is not delayed, and batches fill by themselves where the engine is slowest.
 """
 
@@ -48,8 +48,11 @@ class Stages(Protocol):
 
     engine: Engine
 
-    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]: ...
-    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections: ...
+    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
+        """A picture -> the way back, and the network's input `(1, 3, h, w)` float32; `InputError` if it is unusable."""
+
+    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+        """P `(h, w)` float32 -> the answer."""
 
 
 def stream(
@@ -82,6 +85,7 @@ def _result(index: int, source: ImageSource, answer: Future[Detections]) -> Resu
     try:
         return Result(index, source, answer.result(), None)
     except InputError as error:
+        error.__traceback__ = error.__context__ = None  # they hold frames, and those the picture's content
         return Result(index, source, None, error)
 
 
@@ -129,7 +133,7 @@ class _Pipeline:
         if not batch:
             return  # an earlier run took the picture along that this one was meant for
         with _errors_into([loaded.answer for loaded in batch]):
-            probs = self._stages.engine.run(np.concatenate([loaded.batch for loaded in batch]))
+            probs = self._stages.engine.run(_joined([loaded.batch for loaded in batch]))
             for loaded, prob in zip(batch, probs[:, 0], strict=True):
                 self._workers.submit(self._decode, loaded, prob)
 
@@ -144,6 +148,10 @@ class _Pipeline:
     def _decode(self, loaded: _Loaded, prob: NDArray[np.float32]) -> None:
         with _errors_into([loaded.answer]):
             loaded.answer.set_result(self._stages.regions(prob, loaded.resize))
+
+
+def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
 
 @contextmanager

@@ -19,17 +19,21 @@ from diffbin.config import Preprocess
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import Resize
+from diffbin.image import ImageSource, Resize
 from diffbin.stream import _Loaded, _Pipeline
 
 SIZES = [(96, 128), (128, 96), (96, 128), (40, 300), (96, 128), (1, 1), (128, 96), (200, 150), (96, 128)]
 PICTURES = [page(1 + i % 3, size)[0] for i, size in enumerate(SIZES)]
 
 
+def left() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("diffbin-")]
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("diffbin")]
+    assert not left()
 
 
 def same(one: Detections, other: Detections) -> bool:
@@ -52,7 +56,7 @@ def test_a_stream_answers_as_one_by_one(model_file: Path, batch_size: int, worke
 
 def test_a_list_answers_as_one_by_one_and_raises_the_first_error(model_file: Path) -> None:
     detector = Detector(model_file, threads=1)
-    for found, picture in zip(detector(PICTURES), PICTURES, strict=True):
+    for found, picture in zip(detector(list[ImageSource](PICTURES)), PICTURES, strict=True):
         assert same(found, detector(picture))
     assert detector([]) == []
     with pytest.raises(InputError, match=r"first\.png"):
@@ -73,6 +77,7 @@ def test_errors_come_with_their_picture(tmp_path: Path) -> None:
     results = list(Detector(DarkIsText()).stream([PICTURES[0], tmp_path / "no.png", PICTURES[1], b"text"]))
     assert [result.error is None for result in results] == [True, False, True, False]
     assert [result.detections is None for result in results] == [False, True, False, True]
+    assert all(result.error.__traceback__ is None for result in results if result.error)  # it would hold the content
     with pytest.raises(InputError, match=r"no\.png cannot be read"):
         results[1].get()
 
@@ -146,8 +151,9 @@ def test_leaving_the_loop_ends_all_threads(stop: type[BaseException]) -> None:
     with pytest.raises(stop):
         for result in Detector(DarkIsText()).stream(itertools.repeat(PICTURES[0])):
             if result.index == 5:
+                assert left()
                 raise stop
-    assert threading.active_count() == 1
+    assert not left()
 
 
 def test_ctrl_c_ends_the_command(model_file: Path, tmp_path: Path) -> None:
