@@ -6,6 +6,7 @@ off at the keyboard.
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,7 @@ ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute on
 
 def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     try:
         app()
     except DiffbinError as error:

@@ -1,7 +1,9 @@
 """The inference path, top to bottom."""
 
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.image import ImageSource, Resize, load
+
+if TYPE_CHECKING:
+    from diffbin.stream import Result
 
 
 class Detector:
@@ -68,18 +73,47 @@ class Detector:
         Raises `InputError` when a picture cannot be read, `LimitError` when it is too large.
         """
         if isinstance(source, list):
-            return [self.detect(item) for item in source]
+            with closing(self.stream(source)) as results:
+                return [result.get() for result in results]
         return self.detect(source)
+
+    def stream(
+        self, source: Iterable[ImageSource], *, batch_size: int = 1, workers: int = 1, runs: int = 2
+    ) -> Generator["Result", None, None]:
+        """The text of many pictures, in their order, while later ones are under way; the source may be endless.
+
+            for result in detector.stream(paths):
+                if result.error: print(result.source, result.error)
+                else: print(result.source, len(result.detections))
+
+        A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
+        pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
+
+        batch_size  pictures of equal padded shape that the network sees at once; more gain nothing on a CPU
+        workers     threads that load and decode; one keeps up with a CPU
+        runs        batches that the network computes at once; with `Detector(threads=1)` as many as there are cores
+        """
+        from diffbin.stream import stream
+
+        return stream(self, source, batch_size=batch_size, workers=workers, runs=runs)
 
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`."""
-        picture = load(source)
-        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
-        prob = self.prob(picture)
-        found = decode(prob, self.decode, scale=resize.scale, size=resize.original)
-        return found.clip().in_reading_order()
+        resize, batch = self.prepare(source)
+        return self.regions(self.engine.run(batch)[0, 0], resize)
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], at the size the network saw."""
+        resize, batch = self.prepare(picture)
+        return resize.crop(self.engine.run(batch)[0, 0])
+
+    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
+        """A picture as the network's input, `(1, 3, padded h, padded w)` float32, with the way back."""
+        picture = load(source)
         resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
-        return resize.crop(self.engine.run(resize.apply(picture, self.preprocess))[0, 0])
+        return resize, resize.apply(picture, self.preprocess)
+
+    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+        """P `(padded h, padded w)` float32 -> its text in reading order, in pixels of the upright original."""
+        found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original)
+        return found.clip().in_reading_order()

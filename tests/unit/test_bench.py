@@ -63,7 +63,7 @@ def test_every_combination_is_timed_or_told_of(
     ours, theirs = rows[:16], rows[16:]
     assert turns == [1, 2, 3] and len(rows) == 16 + 3 * 2 and len(absent) == 8 + 24
     for row in ours:
-        assert set(row.times) == (STAGES | {"loop"} if row.subject.batch == 1 else {"network"})
+        assert set(row.times) == (STAGES | {"loop", "stream"} if row.subject.batch == 1 else {"network", "stream"})
         assert {len(times) for times in row.times.values()} == {3}
         assert all(row.least()[name] <= median for name, median in row.median().items())
     assert {row.input for row in ours} == {"96x128", "64x96"}
@@ -139,7 +139,10 @@ def test_the_command_prints_a_table_and_writes_json(io: Run, model_file: Path, p
         told["machine"]["versions"]
     )
     assert [row["batch"] for row in told["rows"]] == [1, 2] and len(told["not_measured"]) == 2
-    assert set(told["rows"][0]["pictures_per_s"]) == {"network", "loop"} and told["rows"][0]["times_as_long"] == 1
+    assert (
+        set(told["rows"][0]["pictures_per_s"]) == {"network", "loop", "stream"}
+        and told["rows"][0]["times_as_long"] == 1
+    )
 
 
 def test_nothing_measured_is_exit_code_2(io: Run, model_file: Path, pages: Path) -> None:

@@ -1,5 +1,6 @@
 """What is timed: a detector of ours, or a peer."""
 
+import os
 import statistics
 import sys
 import time
@@ -16,12 +17,10 @@ from numpy.typing import NDArray
 from diffbin import recipes, zoo
 from diffbin.bench.peers import Peer, Size, open_peer
 from diffbin.config import Preprocess, Runtime
-from diffbin.decode import decode
-from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.engines import Engine
 from diffbin.errors import DependencyError
-from diffbin.image import Resize, load
+from diffbin.image import load
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,7 +30,15 @@ BATCHES_IN_A_ROW = 4  # at least, where many pictures are timed
 REST_S = 0.15  # ONNX Runtime's threads spin a while after a run and slow down whatever is timed next
 WAYS: Mapping[str, Callable[[Detector, list[Path], int], object]] = {  # through many pictures, in batches of so many
     "loop": lambda detector, pictures, _: [detector.detect(picture) for picture in pictures],
+    "stream": lambda detector, pictures, n: [
+        result.get() for result in detector.stream(pictures, batch_size=n, workers=_loaders(detector))
+    ],
 }
+
+
+def _loaders(detector: Detector) -> int:
+    """Threads that load and decode: one keeps up with a CPU; a GPU is fed by all cores."""
+    return 1 if "cpu" in detector.describe() else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,7 @@ class Ours:
 
     def _input(self, path: Path) -> NDArray[np.float32]:
         """The network's input, `(batch, 3, h, w)` float32: the picture, as often as there is room."""
-        picture = load(path)
-        batch = Resize.fit(picture.shape[:2], self.detector.preprocess).apply(picture, self.detector.preprocess)
-        return np.repeat(batch, self.batch, axis=0)
+        return np.repeat(self.detector.prepare(path)[1], self.batch, axis=0)
 
     def _network(self, path: Path) -> Times:
         return {"network": _rested_ms(self.detector.engine.run, self._input(path)) / self.batch}
@@ -95,10 +100,9 @@ class Ours:
         detector, times = self.detector, Times()
         time.sleep(REST_S)
         picture, times["read"] = _timed(load, path)
-        resize = Resize.fit(picture.shape[:2], detector.preprocess)
-        batch, times["prepare"] = _timed(resize.apply, picture, detector.preprocess)
+        (resize, batch), times["prepare"] = _timed(detector.prepare, picture)
         prob, times["network"] = _timed(detector.engine.run, batch)
-        _, times["decode"] = _timed(_regions, detector, prob, resize)
+        _, times["decode"] = _timed(detector.regions, prob[0, 0], resize)
         times["total"] = _rested_ms(detector.detect, path)
         return times
 
@@ -161,11 +165,6 @@ def random_engine(name: str, runtime: Runtime) -> Engine:
 
 def _fitted(config: Preprocess, size: Size | None) -> Preprocess:
     return replace(config, short_px=min(size), long_px=max(size)) if size else config
-
-
-def _regions(detector: Detector, prob: NDArray[np.float32], resize: Resize) -> Detections:
-    found = decode(resize.crop(prob[0, 0]), detector.decode, scale=resize.scale, size=resize.original)
-    return found.clip().in_reading_order()
 
 
 def _several(pictures: Sequence[Path], many: int, batch: int) -> list[Path]:

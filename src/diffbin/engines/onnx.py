@@ -32,6 +32,7 @@ class OnnxEngine:
         self.device = _device(runtime.device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = runtime.threads
+        options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
         options.log_severity_level = 3  # errors only; they come as exceptions anyway
         provider = PROVIDERS[self.device]
         try:
