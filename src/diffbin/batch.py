@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -51,7 +52,7 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
             jobs.append(Job(picture, None, None))
             continue
         base = out / below
-        names = (base / picture.stem, base / picture.name, *(base / f"{picture.name}-{i}" for i in range(2, 10**6)))
+        names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
         taken.add(name)
         jobs.append(Job(picture, _with(name, suffix), _with(name, ".overlay.jpg")))
