@@ -21,9 +21,7 @@ class OnnxEngine:
             raise ModelError(f"There is no model {path}.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.enable_mem_pattern = (
-            False  # a plan for each shape: no faster, and memory grows with pictures of all sizes
-        )
+        options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with their number
         options.log_severity_level = 3  # errors only; they come as exceptions anyway
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
