@@ -33,6 +33,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = runtime.threads
         options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as fast, and leaves cores to others
         options.log_severity_level = 3  # errors only; they come as exceptions anyway
         provider = PROVIDERS[self.device]
         try:
