@@ -65,14 +65,16 @@ def race(turns: int, *tasks: Callable[[], object]) -> list[float]:
     return [round(float(np.median(column)), 1) for column in zip(*times, strict=True)]
 
 
-def measure_head(config: Model, turns: int) -> dict[str, list[float]]:
-    """Transposed convolutions in the head, and 1x1 ones with one layout at the end: [before, after] by engine."""
+def measure_path(config: Model, turns: int) -> dict[str, list[float]]:
+    """[as drawn, with the head of 1x1 convolutions, with the neck without its widest map too] by engine."""
     network = DBNet(config).eval()
+    head_only = ProbPath(network)
+    head_only.neck = network.neck  # type: ignore[assignment]
     batch = np.random.default_rng(0).normal(size=(1, 3, *SIZE)).astype(np.float32)
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / "before.onnx", Path(folder) / "after.onnx"]
-        for file, path in zip(files, (Original(network).eval(), ProbPath(network)), strict=True):
+        files = [Path(folder) / f"{i}.onnx" for i in range(3)]
+        for file, path in zip(files, (Original(network).eval(), head_only, ProbPath(network)), strict=True):
             onnx.save(add_metadata(trace(path), Recipe(name="r", model=config), {}), str(file))
         plain = [OnnxEngine(file, Runtime(threads=THREADS)) for file in files]
         figures["ONNX Runtime fp32"] = race(turns, *(lambda e=engine: e.run(batch) for engine in plain))
@@ -111,9 +113,9 @@ def measure_normalising(turns: int) -> list[float]:
 
 
 def measure(turns: int = 9) -> dict[str, Any]:
-    """All pairs of milliseconds, [before, after]."""
+    """Milliseconds before and after."""
     return {
-        "head": {name: measure_head(config, turns) for name, config in NETWORKS.items()},
+        "path": {name: measure_path(config, turns) for name, config in NETWORKS.items()},
         "folding": {name: measure_folding(config, turns) for name, config in NETWORKS.items()},
         "normalising": measure_normalising(turns),
     }

@@ -61,10 +61,19 @@ class FPNC(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """c2 .. c5 -> `(n, 4 * smooth, h / 4, w / 4)`, the channels of c2's level first."""
-        levels = [lateral(c) for lateral, c in zip(self.lateral_convs, features, strict=True)]
+        levels = self.top_down(features)
+        return self.join([smooth(level) for smooth, level in zip(self.smooth_convs, levels, strict=True)])
+
+    def top_down(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The last of c2 .. c5, as many as are given, each with what lies above it, before smoothing."""
+        laterals = list(self.lateral_convs)[-len(features) :]
+        levels = [lateral(c) for lateral, c in zip(laterals, features, strict=True)]
         for i in range(len(levels) - 1, 0, -1):
             levels[i - 1] = levels[i - 1] + F.interpolate(levels[i], size=levels[i - 1].shape[2:], mode="nearest")
-        levels = [smooth(level) for smooth, level in zip(self.smooth_convs, levels, strict=True)]
+        return levels
+
+    def join(self, levels: Sequence[Tensor]) -> Tensor:
+        """The smoothed levels, all at the size of the first, one after the other."""
         size = levels[0].shape[2:]
         levels = [levels[0], *(F.interpolate(p, size=size, mode="nearest") for p in levels[1:])]
         joined = torch.cat(levels, dim=1)

@@ -1,25 +1,32 @@
 """The probability path in the form that runs fastest: the same answer as `DBNet.prob`, for engines and exporters.
 
+In the pyramid nothing but sums and convolutions stands between c2, or the levels above, and the smoothed first level.
+So that level's widest map, at stride 4, need not be made: c2 goes through lateral and smoothing convolution as one, and
+the level above is smoothed where it is, at stride 8, with the kernel that each of the four pixels it is copied to sees.
+
 A 2x2 transposed convolution of stride 2 is a 1x1 convolution whose four answers are laid out as 2x2 pixels. The head
 has two of them; here both layings-out are put off to the very end, where there are 16 numbers a place to lay out as 4x4
 pixels instead of wide maps to move about. Weights are only rearranged: stored in half precision they round as before.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffbin.model.dbnet import DBNet
+from diffbin.model.neck import FPNC
 
 
 class ProbPath(nn.Module):
-    """The probability path of a network, in evaluation mode, sharing its backbone and neck."""
+    """The probability path of a network, in evaluation mode, sharing its backbone and most of its neck."""
 
     def __init__(self, network: DBNet) -> None:
         super().__init__()
         conv, norm, relu, up1, norm1, _, up2 = network.det_head.binarize
         self.backbone = network.backbone
-        self.neck = network.neck
+        self.neck = _Neck(network.neck)
         self.head = nn.Sequential(conv, norm, relu, _first(up1), _tiled(norm1), relu, _second(up2))  # type: ignore[arg-type]
         self.eval()
 
@@ -27,6 +34,43 @@ class ProbPath(nn.Module):
         """See `DBNet.prob`: `(n, 3, h, w)` float normalised RGB -> P `(n, 1, h, w)` float32."""
         logits = self.head(self.neck(self.backbone(pictures)))
         return F.pixel_shuffle(logits.float().sigmoid(), 4)
+
+
+class _Neck(nn.Module):
+    """The pyramid without the widest of its maps; see the head of the file."""
+
+    def __init__(self, neck: FPNC) -> None:
+        super().__init__()
+        self.neck = neck
+        lateral = neck.get_parameter("lateral_convs.0.conv.weight").data
+        smooth = neck.get_parameter("smooth_convs.0.conv.weight").data
+        self.direct = _conv3x3(torch.einsum("omhw,mc->ochw", smooth, lateral[:, :, 0, 0]))
+        self.raised = _conv3x3(_of_four_pixels(smooth))
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """See `FPNC.forward`."""
+        c2, *others = features
+        levels = self.neck.top_down(others)
+        first = self.direct(c2) + F.pixel_shuffle(self.raised(levels[0]), 2)
+        smoothed = [smooth(level) for smooth, level in zip(list(self.neck.smooth_convs)[1:], levels, strict=True)]
+        return self.neck.join([first, *smoothed])
+
+
+def _of_four_pixels(weight: Tensor) -> Tensor:
+    """The 3x3 kernels `(o, c, 3, 3)` of a map that was doubled by copying, on the map before: `(4 o, c, 3, 3)`.
+
+    Of the three rows that the upper of two copies sees, one is of the row above and two are of its own; columns alike.
+    """
+    seen = torch.zeros(2, 3, 3).to(weight)  # of each copy: row of the new kernel, row of the old
+    seen[0, 0, 0] = seen[0, 1, 1] = seen[0, 1, 2] = 1
+    seen[1, 1, 0] = seen[1, 1, 1] = seen[1, 2, 2] = 1
+    return torch.einsum("ayk,bxl,ockl->oabcyx", seen, seen, weight).flatten(0, 2)
+
+
+def _conv3x3(weight: Tensor) -> nn.Conv2d:
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=False)
+    conv.weight.data = weight
+    return conv
 
 
 def _first(up: nn.ConvTranspose2d) -> nn.Conv2d:
