@@ -102,15 +102,14 @@ def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: 
 
 
 def _do(detector: Detector, job: Job, format_: str, *, draw_regions: bool) -> None:
-    picture = load(job.picture)
-    found = detector.detect(picture)
+    found = detector.detect(job.picture)
     text = FORMATS[format_][1](found, job.picture.name)
     if job.answer is None or job.overlay is None:
         print(text, end="", flush=True)
         return
     write_whole(job.answer, text.encode())
     if draw_regions:
-        write_whole(job.overlay, _encode(draw(picture, found)))
+        write_whole(job.overlay, _encode(draw(load(job.picture), found)))
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:

@@ -7,6 +7,7 @@ off at the keyboard.
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diffbin import __version__
-from diffbin.errors import DependencyError, DiffbinError, InputError
+from diffbin.errors import DependencyError, DiffbinError, InputError, SmallTextWarning
 from diffbin.zoo import commands
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -25,19 +26,36 @@ app.command("info")(commands.info)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
+TileOption = Annotated[
+    str,
+    typer.Option(
+        help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
+    ),
+]
+_PLAIN = warnings.showwarning
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as optim.lr=1e-3; may be repeated.")]
 
 
 def main() -> None:
-    """Entry point: errors of ours become one sentence and an exit code."""
+    """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", SmallTextWarning)
+            warnings.showwarning = _show_warning
+            app()
     except DiffbinError as error:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("diffbin: broken off.", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    if issubclass(category, SmallTextWarning):
+        print(f"diffbin: {message}", file=sys.stderr)
+    else:
+        _PLAIN(message, category, *place, **more)
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,6 +87,7 @@ def detect(
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = all cores.")] = 0,
+    tile: TileOption = "off",
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
@@ -78,7 +97,7 @@ def detect(
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
-    detector = Detector(model, threads=threads)
+    detector = Detector(model, threads=threads, tile=tile)
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score
@@ -101,6 +120,7 @@ def evaluate_(
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    tile: TileOption = "off",
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
     from diffbin.config import Source, from_dict
@@ -114,7 +134,7 @@ def evaluate_(
     with _progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = evaluate(
-            Detector(model),
+            Detector(model, tile=tile),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",

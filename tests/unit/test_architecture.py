@@ -17,7 +17,8 @@ SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
     "errors": 0, "config": 1, "files": 1, "detections": 1, "geometry": 2,
     "image": 3, "decode": 3, "draw": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
-    "engines": 4, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "detector": 6, "metrics.evaluate": 7, "batch": 7,
+    "engines": 4, "tiling": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "detector": 6,
+    "metrics.evaluate": 7, "batch": 7,
     "train": 8, "export": 8, "zoo.install": 9, "zoo.commands": 10, "cli": 11,
 }  # fmt: skip
 LEARNING = {"torch", "lightning_fabric", "onnx", "safetensors", "tensorboard"}  # not for detection
