@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.decode import median_ms
 from diffbin import Detector, recipes, zoo
-from diffbin.config import Model, Published, Recipe, Source
+from diffbin.config import Model, Published, Recipe, Runtime, Source
 from diffbin.engines import Engine
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.torch import TorchEngine
@@ -75,7 +75,9 @@ def run_one(name: str, engine: str, model: str) -> dict[str, float]:
     recipe = recipes.load(name)
     torch.set_num_threads(THREADS)
     made: Engine = (
-        TorchEngine(network_of(recipe), recipe) if engine == "torch" else OnnxEngine(Path(model), threads=THREADS)
+        TorchEngine(network_of(recipe), recipe)
+        if engine == "torch"
+        else OnnxEngine(Path(model), Runtime(threads=THREADS))
     )
     batch = batch_of(recipe)
     made.run(batch)

@@ -38,6 +38,24 @@ def page(words: int = 3, size: tuple[int, int] = (96, 128)) -> tuple[NDArray[np.
     return picture, quads
 
 
+class DarkIsText:
+    """An engine in no time: P is 1 where the picture is darker than the mean, 0 elsewhere and in the padded strip."""
+
+    precision = "fp32"
+    recipe = Recipe(name="dark", preprocess=Preprocess(long_px=128, short_px=96), decode=Decode(min_width_px=2.0))
+
+    def __init__(self) -> None:
+        self.card: dict[str, str] = {}
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        return (batch[:, :1] < 0).astype(np.float32)
+
+    def describe(self) -> str:
+        """See `Engine.describe`."""
+        return "dark is text"
+
+
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
     """A folder with two labelled pictures, in the layout of ICDAR 2015."""

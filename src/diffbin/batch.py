@@ -1,8 +1,11 @@
 """Detection over many pictures: what is meant by the arguments, and where each answer goes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from glob import glob, has_magic
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.draw import draw
 from diffbin.errors import InputError
@@ -48,7 +52,7 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
             jobs.append(Job(picture, None, None))
             continue
         base = out / below
-        names = (base / picture.stem, base / picture.name, *(base / f"{picture.name}-{i}" for i in range(2, 10**6)))
+        names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
         taken.add(name)
         jobs.append(Job(picture, _with(name, suffix), _with(name, ".overlay.jpg")))
@@ -93,23 +97,42 @@ def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: 
     failed = []
     console = Console(stderr=True)
     show = len(jobs) > 1 and console.is_terminal
-    for job in track(jobs, "detecting", console=console, transient=True, disable=not show):
-        try:
-            _do(detector, job, format_, draw_regions=draw_regions)
-        except InputError as error:
-            failed.append(str(error))
+    with closing(_answers(detector, jobs)) as answers:
+        paired = zip(jobs, answers, strict=True)
+        for job, answer in track(paired, "detecting", len(jobs), console=console, transient=True, disable=not show):
+            try:
+                _write(job, answer(), format_, draw_regions=draw_regions)
+            except InputError as error:
+                failed.append(str(error))
     return failed
 
 
-def _do(detector: Detector, job: Job, format_: str, *, draw_regions: bool) -> None:
-    found = detector.detect(job.picture)
+def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], Detections], None, None]:
+    """For each job in turn what returns its detections, or raises its error."""
+    if len(jobs) == 1:
+        yield partial(detector.detect, jobs[0].picture)
+        return
+    with closing(detector.stream(job.picture for job in jobs)) as results:
+        for result in results:
+            yield result.get
+
+
+def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
     text = FORMATS[format_][1](found, job.picture.name)
     if job.answer is None or job.overlay is None:
         print(text, end="", flush=True)
         return
     write_whole(job.answer, text.encode())
     if draw_regions:
-        write_whole(job.overlay, _encode(draw(load(job.picture), found)))
+        write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found)))
+
+
+def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The picture for drawing; keeping it until then would fill the memory with pictures that wait their turn."""
+    picture = load(path)
+    if picture.shape[:2] != size:
+        raise InputError(f"{path} was changed while its text was looked for; there is an answer, but no overlay.")
+    return picture
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:

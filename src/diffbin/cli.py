@@ -5,27 +5,36 @@ off at the keyboard.
 """
 
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from diffbin import __version__
-from diffbin.errors import DependencyError, DiffbinError, InputError, SmallTextWarning
-from diffbin.zoo import commands
+from diffbin.bench import commands as benchmarking
+from diffbin.errors import DiffbinError, InputError, SmallTextWarning
+from diffbin.terminal import progress
+from diffbin.train import commands as training
+from diffbin.zoo import commands as zoo
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-app.add_typer(commands.app, name="zoo")
-app.command("models")(commands.list_models)
-app.command("info")(commands.info)
+app.add_typer(zoo.app, name="zoo")
+app.command("models")(zoo.list_models)
+app.command("info")(zoo.info)
+app.command("recipes")(training.list_recipes)
+app.command()(training.synth)
+app.command()(training.train)
+app.command()(training.export)
+app.command()(benchmarking.bench)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
+EngineOption = Annotated[str, typer.Option(help="onnx, openvino or torch; auto takes the fastest that is installed.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
+PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
+ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
 TileOption = Annotated[
     str,
     typer.Option(
@@ -33,11 +42,11 @@ TileOption = Annotated[
     ),
 ]
 _PLAIN = warnings.showwarning
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as optim.lr=1e-3; may be repeated.")]
 
 
 def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", SmallTextWarning)
@@ -86,8 +95,12 @@ def detect(
         float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
-    threads: Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = all cores.")] = 0,
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
     tile: TileOption = "off",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
@@ -97,7 +110,9 @@ def detect(
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
-    detector = Detector(model, threads=threads, tile=tile)
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
+    if verbose:
+        print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score
@@ -119,8 +134,12 @@ def evaluate_(
     format_: Annotated[str, typer.Option("--format", help="Format of the labels: icdar or totaltext.")] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
     tile: TileOption = "off",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
     from diffbin.config import Source, from_dict
@@ -131,10 +150,10 @@ def evaluate_(
     if matching not in MATCHINGS:
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = evaluate(
-            Detector(model, tile=tile),
+            Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",
@@ -153,117 +172,36 @@ def evaluate_(
 
 
 @app.command()
-def synth(
-    out: Annotated[Path, typer.Option(help="Folder for images/ and gt/.")],
-    count: Annotated[int, typer.Option(min=1, help="Pictures to render.")] = 100,
-    format_: Annotated[str, typer.Option("--format", help="Format of the labels: icdar.")] = "icdar",
-    backgrounds: Annotated[str, typer.Option(help="Folder of photographs without text.")] = "",
-    fonts: Annotated[str, typer.Option(help="Folder of fonts; those of the system unless given.")] = "",
-    unit: Annotated[str, typer.Option(help="What is labelled: word or line.")] = "word",
-    seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = as many as there are cores.")] = 0,
-    assignments: SetOption = None,
-) -> None:
-    """Render pictures of text with exact labels."""
-    from diffbin.config import from_dict, override
-    from diffbin.data.synth import Synth, render_set
-
-    if format_ != "icdar":
-        raise InputError(f"--format is {format_}; labels are written as icdar.")
-    config = from_dict(Synth, {"backgrounds": backgrounds, "fonts": fonts, "unit": unit})
-    config = override(config, assignments or [])
-    with _progress() as bar:
-        task = bar.add_task("rendering", total=count)
-        render_set(
-            config, out=out, count=count, seed=seed, workers=workers,
-            progress=lambda done: bar.update(task, completed=done),
-        )  # fmt: skip
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="A name of `diffbin recipes`, or a .py file that defines RECIPE.")],
-    assignments: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE unless given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
-    weights: Annotated[
-        str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
+def verify(
+    model: Annotated[str, typer.Argument(help="A name of `diffbin models`, an .onnx file, or a checkpoint.")],
+    pictures: Annotated[list[str] | None, typer.Argument(help="Pictures; a few rendered ones unless given.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="Another model to compare with it, as its int8 export; may be repeated.")
     ] = None,
-    backbone: Annotated[
-        Path | None, typer.Option(help="Start the backbone from this .pth: torchvision's, oCLIP's, or a detector's.")
-    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of labelled pictures, to compare hmean too.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="Folder of their labels.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
+    part: Annotated[str, typer.Option(help="Slice of the labelled pictures, as 900: or 0:900.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train by a recipe."""
-    from diffbin import recipes
-    from diffbin.config import override
+    """Compare a model by all engines and precisions here, and with its exports: maps, regions, hmean."""
+    from diffbin import batch
+    from diffbin.config import Source, from_dict
+    from diffbin.verify import table
+    from diffbin.verify import verify as run
 
-    _need_torch("training")
-    from diffbin.train.loop import train as run
-    from diffbin.train.start import read_start
-
-    resolved = override(recipes.load(recipe), assignments or [])
-    start = read_start(resolved, weights=weights, backbone=backbone)
-    last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start=start)
-    print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
-
-
-@app.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a run, or .safetensors.")],
-    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
-    card: Annotated[Path | None, typer.Option(help="JSON file of texts by name: the model card.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Also write the weights as .safetensors.")] = None,
-    assignments: SetOption = None,
-) -> None:
-    """Write a trained model as ONNX, with its settings and card inside, checked against PyTorch."""
-    _need_torch("exporting")
-    from diffbin.config import override
-    from diffbin.export import export as write
-    from diffbin.model.checkpoints import read_weights, write_weights
-
-    stored, trained = read_weights(checkpoint)
-    recipe = override(stored, assignments or [])
-    difference = write(checkpoint, out, card=_read_card(card), recipe=recipe)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, differs from PyTorch by at most {difference:.1e}")
-    if weights:
-        write_weights(weights, recipe, trained)
-        print(f"{weights}: {weights.stat().st_size / 1e6:.1f} MB")
-
-
-def _read_card(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    try:
-        card = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model card {path} cannot be read: {error}.") from None
-    if not isinstance(card, dict) or not all(isinstance(text, str) for text in card.values()):
-        raise InputError(f"The model card {path} must be one JSON object of texts.")
-    return card
-
-
-@app.command("recipes")
-def list_recipes() -> None:
-    """List what can be trained."""
-    from diffbin import recipes
-
-    for name in recipes.names():
-        print(f"{name}\n    {recipes.describe(name)}")
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
-
-
-def _need_torch(what: str) -> None:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; spinning, they starve the loader
-    try:
-        import lightning_fabric  # noqa: F401
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise DependencyError(f"{what.capitalize()} needs {error.name}: pip install 'diffbin[train]'.") from None
+    if (images is None) != (gt is None):
+        raise InputError("--images DIR and --gt DIR go together.")
+    settings = {"format": format_, "images": str(images), "labels": str(gt), "part": part}
+    jobs = batch.plan(pictures, None, "json") if pictures else []
+    verdict = run(
+        [model, *(against or [])],
+        pictures=[job.picture for job in jobs],
+        labelled=from_dict(Source, settings) if images else None,
+    )
+    print(json.dumps(verdict.to_dict(), indent=1) if as_json else table(verdict))
+    if not verdict.passed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -39,6 +39,16 @@ class Decode:
     min_width_px: float = 5.0  # shorter side of a quad on the map, before unclipping
     epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter
     max_candidates: int = 3000  # contours looked at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What computes the map. "auto" takes the fastest that is there; what is asked for and absent is an error."""
+
+    engine: Literal["auto", "openvino", "onnx", "torch"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"  # "auto" = that of the file
+    threads: int = 0  # that compute one picture; 0 = one a core
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +212,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__} must be a mapping, not {values!r}.")
     hints = typing.get_type_hints(cls)
     for key in values:
-        _known(key, list(hints), where)
+        known(key, list(hints), where)
     converted = {key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()}
     try:
         return cls(**converted)
@@ -210,7 +220,8 @@ def from_dict(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__} is incomplete: {error}.") from None
 
 
-def _known(key: str, names: Sequence[str], where: str) -> None:
+def known(key: str, names: Sequence[str], where: str) -> None:
+    """Raises `ConfigError`, with the nearest name, unless `key` is one of `names`; `where` is the path before it."""
     if key not in names:
         near = difflib.get_close_matches(key, names, n=1)
         hint = f"did you mean {where}{near[0]}?" if near else f"known are: {', '.join(names)}."
@@ -241,60 +252,3 @@ def _convert_tuple(args: tuple[Any, ...], value: Sequence[Any], where: str) -> t
     if len(value) != len(args):
         raise ConfigError(f"{where} has {len(value)} values; it must have {len(args)}.")
     return tuple(_convert(hint, item, f"{where}.{i}") for i, (hint, item) in enumerate(zip(args, value, strict=True)))
-
-
-def override(config: T, assignments: Sequence[str]) -> T:
-    """Applies `key=value` texts, as of `--set optim.lr=3e-3` or `--set data.train.0.images=photos`, type-checked."""
-    values: Any = to_dict(config)
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {assignment} is not of the form key=value.")
-        _assign(values, path.strip().split("."), text.strip(), path.strip())
-    return from_dict(type(config), values)
-
-
-def to_assignments(config: Any) -> list[str]:
-    """Every setting as `key=value`, the form that `override` takes."""
-    return list(_assignments(_plain(config), ""))
-
-
-def _assignments(values: Any, prefix: str) -> Iterator[str]:
-    if isinstance(values, list) and values and isinstance(values[0], dict):
-        values = {str(i): item for i, item in enumerate(values)}
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _assignments(value, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield f"{prefix}={','.join(map(str, values)) if isinstance(values, list) else values}"
-
-
-def _assign(values: Any, keys: list[str], text: str, path: str) -> None:
-    *parents, last = keys
-    for i, key in enumerate(parents):
-        values = _child(values, key, ".".join(keys[: i + 1]))
-    old = _child(values, last, path)
-    values[int(last) if isinstance(values, list) else last] = _parse(old, text, path)
-
-
-def _child(values: Any, key: str, path: str) -> Any:
-    if isinstance(values, dict):
-        _known(key, list(values), path.removesuffix(key))
-        return values[key]
-    if isinstance(values, list) and key.isdecimal() and int(key) < len(values):
-        return values[int(key)]
-    raise ConfigError(f"There is no setting {path}.")
-
-
-def _parse(old: Any, text: str, path: str) -> Any:
-    """`text` as the type that the setting has now."""
-    if isinstance(old, dict | list) and not (isinstance(old, list) and old and isinstance(old[0], float | int)):
-        raise ConfigError(f"{path} is a group of settings; set one of its members, as in {path}.NAME=VALUE.")
-    try:
-        if isinstance(old, list):
-            return [type(old[0])(part) for part in text.split(",")]
-        if isinstance(old, bool):
-            return {"true": True, "false": False}[text.lower()]
-        return type(old)(text)
-    except (ValueError, KeyError):
-        raise ConfigError(f"{path} is {text!r}; it must be of type {type(old).__name__}, as {old!r} is.") from None

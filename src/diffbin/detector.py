@@ -1,17 +1,22 @@
 """The inference path, top to bottom."""
 
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import tiling, zoo
-from diffbin.config import Decode, Preprocess, from_dict, to_dict
+from diffbin.config import Decode, Preprocess, Runtime, from_dict, to_dict
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.image import ImageSource, Resize, load
+from diffbin.image import ImageSource, Picture, Resize, load
+
+if TYPE_CHECKING:
+    from diffbin.stream import Result
 
 
 class Detector:
@@ -21,10 +26,13 @@ class Detector:
         detections = detector("street.jpg")    # a path, bytes, an RGB array, a Pillow image, or a list of them
         for region in detections: region.polygon, region.score
 
-    `model` is a name of `diffbin models`, an exported `.onnx`, or a checkpoint. `decode` and `preprocess` replace the
-    model's own settings. `tile` says how large pictures are looked at: "off" whole, "auto" in tiles where their text
-    would be lost, a number in tiles of that side in pixels. One detector may be shared by threads. Raises `ModelError`,
-    and `ConfigError` for another `tile`.
+    `model` is a name of `diffbin models` or `diffbin zoo list`, an exported `.onnx`, or a checkpoint. `decode` and
+    `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
+    "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
+    says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
+    whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. One detector may be
+    shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
+    `ConfigError` for a precision or a `tile`.
     """
 
     def __init__(
@@ -33,13 +41,23 @@ class Detector:
         *,
         decode: Decode | None = None,
         preprocess: Preprocess | None = None,
+        engine: str = "auto",
+        device: str = "auto",
+        precision: str = "auto",
         threads: int = 0,
         tile: str | int = "off",
     ) -> None:
-        self.engine = zoo.load(model, threads=threads) if isinstance(model, str | Path) else model
+        if isinstance(model, str | Path):
+            asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
+            model = zoo.load(model, from_dict(Runtime, asked))
+        self.engine = model
         self.decode = decode or self.engine.recipe.decode
         self.preprocess = preprocess or self.engine.recipe.preprocess
         self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
+
+    def describe(self) -> str:
+        """What computes the map: library, device, precision, threads."""
+        return self.engine.describe()
 
     def with_decode(self, **changes: object) -> "Detector":
         """The same model with other decoding settings, as `with_decode(shape="polygon", score_threshold=0.7)`.
@@ -59,28 +77,63 @@ class Detector:
         Raises `InputError` when a picture cannot be read, `LimitError` when it is too large.
         """
         if isinstance(source, list):
-            return [self.detect(item) for item in source]
+            with closing(self.stream(source)) as results:
+                return [result.get() for result in results]
         return self.detect(source)
+
+    def stream(
+        self, source: Iterable[ImageSource], *, batch_size: int = 1, workers: int = 1, runs: int = 2
+    ) -> Generator["Result", None, None]:
+        """The text of many pictures, in their order, while later ones are under way; the source may be endless.
+
+            for result in detector.stream(paths):
+                if result.error: print(result.source, result.error)
+                else: print(result.source, len(result.detections))
+
+        A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
+        pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
+
+        batch_size  pictures of equal padded shape that the network sees at once; more gain nothing on a CPU
+        workers     threads that load and decode; one keeps up with a CPU
+        runs        batches that the network computes at once; with `Detector(threads=1)` as many as there are cores
+        """
+        from diffbin.stream import stream
+
+        return stream(self, source, batch_size=batch_size, workers=workers, runs=runs)
 
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`. Warns, `SmallTextWarning`, of a large one that `tile` would help."""
         picture = load(source)
-        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
-        if side := self._tile_side(resize, str(source) if isinstance(source, str | Path) else "The picture"):
-            found = tiling.detect(picture, side, self.engine, self.preprocess, self.decode)
-        else:
-            found = decode(self.prob(picture), self.decode, scale=resize.scale, size=resize.original)
-        return found.clip().in_reading_order()
+        found = self.in_tiles(picture, source)
+        if found is not None:
+            return found
+        resize, batch = self.prepare(picture)
+        return self.regions(self.engine.run(batch)[0, 0], resize)
 
-    def _tile_side(self, resize: Resize, name: str) -> int:
-        """Side of the tiles in pixels of the picture, 0 when it is looked at whole."""
-        if self.tile != "off":
-            return tiling.side(resize, self.tile, self.preprocess)
-        if resize.loses_text(self.preprocess):
-            tiling.warn(resize, name)
-        return 0
+    def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
+        """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
+        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
+        if self.tile == "off":
+            if resize.loses_text(self.preprocess):
+                tiling.warn(resize, str(source) if isinstance(source, str | Path) else "The picture")
+            return None
+        side = tiling.side(resize, self.tile, self.preprocess)
+        if not side:
+            return None
+        return tiling.detect(picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], at the size the network saw."""
+        resize, batch = self.prepare(picture)
+        return resize.crop(self.engine.run(batch)[0, 0])
+
+    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
+        """A picture as the network's input, `(1, 3, padded h, padded w)` float32, with the way back."""
+        picture = load(source)
         resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
-        return resize.crop(self.engine.run(resize.apply(picture, self.preprocess))[0, 0])
+        return resize, resize.apply(picture, self.preprocess)
+
+    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+        """P `(padded h, padded w)` float32 -> its text in reading order, in pixels of the upright original."""
+        found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original)
+        return found.clip().in_reading_order()

@@ -10,18 +10,21 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from diffbin import __version__
-from diffbin.config import Recipe, to_dict
+from diffbin.config import Recipe, Runtime, to_dict
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
-from diffbin.engines.torch import TorchEngine
+from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
 from diffbin.model import checkpoints
-from diffbin.model.dbnet import DBNet, ProbOnly
+from diffbin.model.dbnet import DBNet
+from diffbin.model.prob_path import ProbPath
 
 OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
 TOLERANCE = 1e-4  # largest difference of P
+SLACK = 4  # times the rounding error of PyTorch itself, where a network magnifies that beyond the tolerance
 
 
 def export(
@@ -32,7 +35,8 @@ def export(
     The recipe (its `preprocess` and `decode` are what detection will use; `recipe` replaces the stored one) and the
     model card travel in the file. With `halve`, weights are stored in half precision and computed with in single; the
     network that is compared has the same rounded weights. Returns the largest difference found. Raises `ModelError` and
-    writes nothing when ONNX Runtime and PyTorch differ by more than 1e-4 on any of three sizes.
+    writes nothing when ONNX Runtime and PyTorch differ on any of three sizes by more than 1e-4, and by more than
+    rounding explains: untrained networks, above all deformable ones, magnify lost bits without limit.
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
@@ -43,11 +47,11 @@ def export(
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         partial = Path(folder) / "model.onnx"
         onnx.save(model, str(partial))
-        difference = largest_difference(network, recipe, partial)
-        if not difference <= TOLERANCE:
+        difference, rounding = largest_differences(network, partial)
+        if not difference <= max(TOLERANCE, SLACK * rounding):
             raise ModelError(
                 f"{out} was not written: ONNX Runtime and PyTorch differ by {difference:.2g}, "
-                f"more than {TOLERANCE:.0e}."
+                f"more than {TOLERANCE:.0e} and more than rounding explains ({rounding:.2g})."
             )
         partial.replace(out)
     return difference
@@ -60,10 +64,15 @@ def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
 
 def to_onnx(network: DBNet) -> onnx.ModelProto:
     """The probability path as a graph: `pictures` `(n, 3, h, w)` -> `prob` `(n, 1, h, w)`; n, h and w are free."""
+    return trace(ProbPath(network))
+
+
+def trace(path: nn.Module) -> onnx.ModelProto:
+    """A module in evaluation mode as a graph; see `to_onnx`."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's talk to its own developers
         torch.onnx.export(
-            ProbOnly(network).eval(),
+            path,
             (torch.zeros(2, 3, 64, 96),),
             str(Path(folder) / "model.onnx"),
             input_names=["pictures"],
@@ -78,14 +87,18 @@ def to_onnx(network: DBNet) -> onnx.ModelProto:
 
 
 def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large float tensors in half precision, each with a cast behind it that runtimes compute once, when they load."""
+    """Large tensors that half precision holds exactly are stored in it, with a cast that runtimes do on loading."""
     graph, casts = model.graph, []
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < checkpoints.HALVED_FROM:
             continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if not np.array_equal(half, values):
+            continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
         casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
@@ -94,18 +107,27 @@ def store_halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def add_metadata(model: onnx.ModelProto, recipe: Recipe, card: dict[str, str]) -> onnx.ModelProto:
-    """Puts the settings and the card where `OnnxEngine` reads them."""
-    content: dict[str, Any] = {"version": __version__, "recipe": to_dict(recipe), "card": card}
+def add_metadata(
+    model: onnx.ModelProto, recipe: Recipe, card: dict[str, str], *, precision: str = "fp32", **more: Any
+) -> onnx.ModelProto:
+    """Puts the settings, the card, and what is told besides, where `OnnxEngine` reads them."""
+    content = {"version": __version__, "precision": precision, "recipe": to_dict(recipe), "card": card, **more}
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
     return model
 
 
-def largest_difference(network: DBNet, recipe: Recipe, path: Path) -> float:
-    """The largest difference of P between PyTorch and ONNX Runtime over `SIZES`, on fixed noise."""
-    rng, reference, written = np.random.default_rng(0), TorchEngine(network, recipe), OnnxEngine(path)
-    differences = []
+@torch.inference_mode()
+def largest_differences(network: DBNet, path: Path) -> tuple[float, float]:
+    """Over `SIZES`, on fixed noise, of P by ONNX Runtime to P by PyTorch; and of PyTorch's rounding.
+
+    The latter is told from a second run that sums in another order: with BatchNorm folded into the convolutions.
+    """
+    rng, written = np.random.default_rng(0), OnnxEngine(path, Runtime(device="cpu"))
+    reference, reordered = ProbPath(network), folded(ProbPath(network))
+    differences, rounding = [], []
     for n, height, width in SIZES:
         batch = rng.normal(size=(n, 3, height, width)).astype(np.float32)
-        differences.append(float(np.abs(reference.run(batch) - written.run(batch)).max()))
-    return max(differences)
+        expected = reference(torch.from_numpy(batch)).numpy()
+        differences.append(float(np.abs(written.run(batch) - expected).max()))
+        rounding.append(float(np.abs(reordered(torch.from_numpy(batch)).numpy() - expected).max()))
+    return max(differences), max(rounding)

@@ -26,5 +26,5 @@ def test_it_is_small_and_has_a_card() -> None:
 
 def test_its_weights_for_training_answer_the_same() -> None:
     picture = load(ROOT / "examples" / "img_925.jpg")
-    difference = Detector().prob(picture) - Detector(zoo.WEIGHTS[zoo.EMBEDDED]).prob(picture)
+    difference = Detector("diffbin-words-fp32").prob(picture) - Detector(zoo.WEIGHTS[zoo.EMBEDDED]).prob(picture)
     assert np.abs(difference).max() < 1e-4

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import page, small_recipe
-from diffbin import cli
+from diffbin import batch, cli
 
 
 def run(
@@ -48,6 +49,14 @@ def test_detect_prints_or_writes(io: Run, model_file: Path, pages: Path, tmp_pat
     assert written == sorted(
         f"{stem}{end}" for stem in ("img_1", "img_1.png", "img_2") for end in (".txt", ".overlay.jpg")
     )
+
+
+def test_many_pictures_are_planned_at_once(tmp_path: Path) -> None:
+    for i in range(2000):
+        (tmp_path / f"{i}.png").touch()
+    start = time.process_time()
+    assert len({job.answer for job in batch.plan([str(tmp_path)], tmp_path / "out", "json")}) == 2000
+    assert time.process_time() - start < 5
 
 
 def test_a_folder_run_goes_on_and_lists_what_failed(io: Run, model_file: Path, pages: Path) -> None:

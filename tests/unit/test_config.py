@@ -5,9 +5,10 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Recipe, Train, from_dict, override, to_dict
+from diffbin.config import Data, Recipe, Source, Train, from_dict, to_dict
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
+from diffbin.overrides import override, to_assignments
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -50,3 +51,11 @@ def test_unknown_recipe_and_file() -> None:
     for name in ("nothing", "nothing.py"):
         with pytest.raises(ConfigError, match="no recipe"):
             recipes.load(name)
+
+
+def test_settings_print_as_override_takes_them() -> None:
+    recipe = Recipe(name="a", data=Data(train=(Source(images="b"),)), train=Train(steps=3))
+    lines = to_assignments(recipe)
+    assert "optim.lr=0.007" in lines and "data.train.0.images=b" in lines
+    settable = [line for line in lines if not line.endswith("=")]
+    assert override(recipe, settable) == recipe

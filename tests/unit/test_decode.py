@@ -1,11 +1,14 @@
 """Decoding beyond parity: what the answer promises."""
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from diffbin.config import Decode
-from diffbin.decode import decode
-from diffbin.geometry import signed_area
+from diffbin.decode import decode, mean_inside
+from diffbin.geometry import Integers, Rings, grow_convex, signed_area
+from diffbin.metrics.iou import compare
 
 
 def bars(height: int = 96, width: int = 160) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -43,3 +46,38 @@ def test_speckles_are_passed_over() -> None:
     prob = np.zeros((64, 64), np.float32)
     prob[::4, ::4] = 1
     assert len(decode(prob, Decode())) == 0
+
+
+def blobs(seed: int) -> NDArray[np.float32]:
+    """A map of smooth noise: round, long, holed and concave regions of 10 to 100 px."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).random((300, 400)).astype(np.float32), (0, 0), 5)
+    return np.asarray(np.clip((noise - noise.mean()) / noise.std() * 0.3 + 0.1, 0, 1), np.float32)
+
+
+def test_score_is_the_mean_over_the_outline_with_its_border() -> None:
+    prob, outline = blobs(0), np.array([[30, 40], [200, 90], [120, 95], [60, 290]], np.int32)
+    inside = np.zeros(prob.shape, np.uint8)
+    cv2.fillPoly(inside, [outline], (1,))
+    assert mean_inside(prob, outline) == pytest.approx(prob[inside > 0].mean(dtype=np.float64), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_quads_are_the_same_with_the_clipper_alone(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(rings: Rings, distances: NDArray[np.float64]) -> tuple[list[Integers], NDArray[np.bool_]]:
+        grown, holds = grow_convex(rings, distances)
+        assert holds.any()
+        return grown, np.zeros_like(holds)
+
+    found = decode(blobs(seed), Decode())
+    monkeypatch.setattr("diffbin.decode.grow_convex", never)
+    clipped = decode(blobs(seed), Decode())
+    assert len(found) == len(clipped) > 20 and np.array_equal(found.scores, clipped.scores)
+    iou = compare(clipped.polygons, np.zeros(len(clipped), np.bool_), found.polygons, found.scores).iou
+    assert np.diag(iou).min() > 0.995
+
+
+def test_polygons_of_concave_regions_stay_concave() -> None:
+    prob = np.zeros((128, 128), np.float32)
+    prob[20:100, 20:40] = prob[80:100, 20:100] = 1
+    (region,) = decode(prob, Decode(shape="polygon")).polygons
+    assert cv2.contourArea(region) < 0.9 * cv2.contourArea(cv2.convexHull(region))

@@ -34,6 +34,15 @@ def test_filter_clip_boxes_iterate() -> None:
         Detections([box(0, 0)], np.zeros(2, np.float32), (5, 5))
 
 
+def test_polygons_of_unequal_length_and_none() -> None:
+    triangle = np.array([[-3, 4], [50, 4], [9, 120]], np.float32)
+    found = Detections([box(150, 50), triangle], np.ones(2, np.float32), (100, 200)).clip().in_reading_order()
+    assert [len(p) for p in found.polygons] == [3, 4]
+    assert found.boxes().tolist() == [[0, 4, 50, 100], [150, 50, 170, 60]]
+    empty = make().clip()
+    assert len(empty) == 0 and empty.boxes().shape == (0, 4)
+
+
 def test_formats() -> None:
     found = make((1, 2))
     assert FORMATS["icdar"][1](found, "a.png") == "1,2,21,2,21,12,1,12,0.9000\n"

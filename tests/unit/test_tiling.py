@@ -29,7 +29,11 @@ class Brightness:
 
     recipe: Recipe
     card: dict[str, str] = field(default_factory=dict)
+    precision: str = "fp32"
     shapes: list[tuple[int, ...]] = field(default_factory=list)
+
+    def describe(self) -> str:
+        return "brightness"
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         self.shapes.append(batch.shape)
@@ -111,6 +115,15 @@ def test_when_tiles_are_used() -> None:
 def test_strips(engine: Brightness, size: tuple[int, int]) -> None:
     found = Detector(engine, tile="auto")(dark(*size))
     assert len(found) == 0 and found.size == size and len(engine.shapes) > 1
+
+
+def test_a_stream_answers_as_single_calls(engine: Brightness) -> None:
+    large = dark(1600, 2700)
+    large[300:400, 500:1200] = 240
+    detector, pictures = Detector(engine, tile="auto"), [dark(90, 120), large, large[200:800, 400:1300]]
+    for alone, result in zip(map(detector.detect, pictures), detector.stream(pictures), strict=True):
+        assert len(alone) == len(result.get()) == (result.index > 0)
+        assert all(np.array_equal(a, b) for a, b in zip(alone.polygons, result.get().polygons, strict=True))
 
 
 def test_the_setting_is_checked_and_kept(engine: Brightness) -> None:

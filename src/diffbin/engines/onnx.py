@@ -1,32 +1,50 @@
-"""Models through ONNX Runtime, on the CPU. The file carries its own settings: nothing is needed beside it."""
+"""Models through ONNX Runtime, on a CPU or an NVIDIA GPU. The file carries its own settings."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from diffbin.config import Recipe, from_dict
-from diffbin.errors import ConfigError, ModelError
+from diffbin.config import Recipe, Runtime, from_dict
+from diffbin.errors import ConfigError, DependencyError, ModelError
 
-METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, version
+METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, precision, version
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 
 
 class OnnxEngine:
-    """A model exported by `diffbin export`. `threads` computes one picture; 0 = as many as there are cores."""
+    """A model exported by `diffbin export`.
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    Raises `ModelError` for a file that cannot be used, `ConfigError` for a precision that it cannot be computed in,
+    `DependencyError` for a device that is not there.
+    """
+
+    def __init__(self, path: Path, runtime: Runtime = Runtime()) -> None:  # noqa: B008  # frozen
         if not path.is_file():
             raise ModelError(f"There is no model {path}.")
+        self.device = _device(runtime.device)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = runtime.threads
+        options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as fast, and leaves cores to others
         options.log_severity_level = 3  # errors only; they come as exceptions anyway
+        provider = PROVIDERS[self.device]
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:  # ONNX Runtime's own classes are not public
             raise ModelError(f"{path} is not an ONNX model, or it is damaged ({_first_line(error)}).") from None
-        self.recipe, self.card = _read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
+        if provider not in self._session.get_providers():  # it goes on without a provider that does not start
+            raise DependencyError(f"ONNX Runtime has {provider}, but it does not start here; use --device cpu.")
+        self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
+        self.precision = choose_precision(runtime.precision, stored, path, others=())
+        self._threads = runtime.threads
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -34,15 +52,50 @@ class OnnxEngine:
         prob: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
         return prob
 
+    def describe(self) -> str:
+        """See `Engine.describe`."""
+        threads = f"{self._threads} threads" if self._threads else "a thread a core"
+        return f"ONNX Runtime {onnxruntime.__version__}, {self.device}, {self.precision}, {threads}"
 
-def _read_metadata(metadata: dict[str, str], path: Path) -> tuple[Recipe, dict[str, str]]:
+
+def _device(asked: str) -> str:
+    there = [device for device, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
+    if asked == "auto":
+        return "cuda" if "cuda" in there else "cpu"
+    if asked not in there:
+        raise DependencyError(
+            f"This ONNX Runtime has no {PROVIDERS[asked]} for --device {asked}; it has {', '.join(there)}. "
+            "For an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu."
+        )
+    return asked
+
+
+def read_metadata(metadata: dict[str, str], path: Path) -> tuple[Recipe, dict[str, str], str]:
+    """Recipe, card and precision of an exported model. Raises `ModelError`."""
     if METADATA_KEY not in metadata:
         raise ModelError(f"{path} was not made by `diffbin export`: it does not say how to prepare its input.")
     try:
-        content = json.loads(metadata[METADATA_KEY])
-        return from_dict(Recipe, content["recipe"]), dict(content["card"])
+        content: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        recipe, card = from_dict(Recipe, content["recipe"]), dict(content["card"])
     except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise ModelError(f"The settings in {path} cannot be read ({error}); was it made by a later version?") from None
+    return recipe, card, str(content.get("precision", "fp32"))
+
+
+def choose_precision(asked: str, stored: str, path: Path, *, others: tuple[str, ...]) -> str:
+    """The precision to compute in; `others` are those that the engine can make of fp32. Raises `ConfigError`."""
+    can = (stored, *others) if stored == "fp32" else (stored,)
+    if asked == "auto":
+        return stored
+    if asked in can:
+        return asked
+    way = {
+        "int8": "make such a file with: diffbin export --int8",
+        "bf16": "take --engine openvino or torch",
+        "fp16": "take --engine torch on a GPU",
+        "fp32": "take the file that it was made from",
+    }
+    raise ConfigError(f"{path} is computed in {' or '.join(can)} here, not in {asked}; {way[asked]}.")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,33 +1,83 @@
 """Models through PyTorch: a checkpoint of a training run, or a network at hand."""
 
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from diffbin.config import Recipe
+from diffbin.config import Recipe, Runtime
+from diffbin.errors import ConfigError, DependencyError
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
+from diffbin.model.prob_path import ProbPath
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """A network as an engine, on the device where it is. It is left in evaluation mode."""
+    """A network as an engine: a copy of its probability path, BatchNorm folded into the convolutions, channels last."""
 
-    def __init__(self, network: DBNet, recipe: Recipe) -> None:
-        self.network: DBNet = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, network: DBNet, recipe: Recipe, runtime: Runtime | None = None) -> None:
+        """On the device of the network unless `runtime` says otherwise. Raises `ConfigError`, `DependencyError`."""
+        own = next(network.parameters()).device
+        self.device = own if runtime is None or runtime.device == "auto" else _device(runtime.device)
+        self.precision = _precision(runtime.precision if runtime else "auto", self.device)
+        path = folded(ProbPath(network)).to(self.device, DTYPES[self.precision])
+        self._path = path.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe
         self.card = {"summary": f"a network of recipe {recipe.name}, not exported"}
+        if runtime and runtime.threads:
+            torch.set_num_threads(runtime.threads)  # PyTorch has one setting for the whole process
 
     @classmethod
-    def load(cls, path: Path) -> "TorchEngine":
-        """The averaged weights of a checkpoint, or else its weights."""
+    def load(cls, path: Path, runtime: Runtime | None = None) -> "TorchEngine":
+        """The averaged weights of a checkpoint, or else its weights; on a GPU where there is one."""
         recipe, weights = checkpoints.read_weights(path)
-        return cls(checkpoints.build(recipe, weights, source=str(path)), recipe)
+        network = checkpoints.build(recipe, weights, source=str(path))
+        return cls(network.to("cuda" if torch.cuda.is_available() else "cpu"), recipe, runtime)
 
     @torch.inference_mode()
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        pictures = torch.from_numpy(batch).to(next(self.network.parameters()).device, memory_format=torch.channels_last)
-        prob: NDArray[np.float32] = self.network.prob(pictures).cpu().numpy()
+        pictures = torch.from_numpy(batch).to(
+            self.device, DTYPES[self.precision], memory_format=torch.channels_last, non_blocking=True
+        )
+        prob: NDArray[np.float32] = self._path(pictures).cpu().numpy()
         return prob
+
+    def describe(self) -> str:
+        """See `Engine.describe`."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return f"PyTorch {torch.__version__}, {name}, {self.precision}, {torch.get_num_threads()} threads"
+
+
+def folded(path: ProbPath) -> ProbPath:
+    """A copy in which each BatchNorm that follows a convolution is part of it."""
+    path = deepcopy(path)
+    for parent in list(path.modules()):
+        for (first, conv), (second, norm) in pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, first, fuse_conv_bn_eval(conv, norm))
+                setattr(parent, second, nn.Identity())
+    return path
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "tensorrt":
+        raise DependencyError("TensorRT runs exported models: take --engine onnx.")
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise DependencyError(
+            f"PyTorch {torch.__version__} finds no GPU here; leave --device out, or take --device cpu."
+        )
+    return torch.device(asked)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    if asked == "int8" or (asked == "fp16" and device.type == "cpu"):
+        raise ConfigError(f"PyTorch does not compute in {asked} on {device.type} here; take fp32 or bf16.")
+    return "fp32" if asked == "auto" else asked

@@ -54,15 +54,3 @@ class DBNet(nn.Module):
     def prob(self, pictures: Tensor) -> Tensor:
         """P alone, `(n, 1, h, w)` float32 in [0, 1]: the whole of inference; the threshold branch does not run."""
         return self.det_head.prob_logits(self.neck(self.backbone(pictures))).float().sigmoid()
-
-
-class ProbOnly(nn.Module):
-    """A DBNet whose forward is `prob`, for exporters that trace `forward`."""
-
-    def __init__(self, network: DBNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """See `DBNet.prob`."""
-        return self.network.prob(pictures)

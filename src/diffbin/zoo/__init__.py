@@ -1,30 +1,67 @@
 """Models by name, and how a model is found: embedded, installed by `diffbin zoo get`, an ONNX file, or a checkpoint."""
 
 import os
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from diffbin import recipes
+from diffbin.config import Runtime
 from diffbin.engines import Engine
 from diffbin.errors import DependencyError, ModelError
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
-MODELS = {EMBEDDED: _FOLDER / "diffbin-words.onnx"}  # each carries its own card and settings
-WEIGHTS = {EMBEDDED: _FOLDER / "diffbin-words.safetensors"}  # the same weights, to train further from
+MODELS = {  # each carries its own card and settings
+    EMBEDDED: _FOLDER / "diffbin-words.onnx",  # in eight bits
+    "diffbin-words-fp32": _FOLDER / "diffbin-words-fp32.onnx",
+}
+WEIGHTS = dict.fromkeys(MODELS, _FOLDER / "diffbin-words.safetensors")  # the same weights, to train further from
 CHECKPOINTS = (".pt", ".safetensors")
 
 
-def load(model: str | Path = EMBEDDED, *, threads: int = 0) -> Engine:
-    """The engine of a model: see `find`. Raises `ModelError` if there is none or it cannot be used.
+def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine:  # noqa: B008  # frozen
+    """The engine of a model: see `find`. "auto" takes OpenVINO where it is installed and can run the file.
 
-    Raises `DependencyError` if a checkpoint is given without torch.
+    Raises `ModelError` if there is no model or it cannot be used, `DependencyError` if an engine or a device that is
+    asked for is not there, `ConfigError` for a precision that it cannot compute in.
     """
     path = find(model)
     if path.suffix in CHECKPOINTS:
-        return _load_checkpoint(path)
+        if runtime.engine not in ("auto", "torch"):
+            raise ModelError(
+                f"{path} is a checkpoint; export it for --engine {runtime.engine}, or take --engine torch."
+            )
+        return _open("torch", path, runtime)
+    if runtime.engine == "torch":
+        raise ModelError(f"{path} is an exported model; PyTorch runs checkpoints: .pt or .safetensors.")
+    if runtime.engine != "auto":
+        return _open(runtime.engine, path, runtime)
+    if runtime.device in ("auto", "cpu") and find_spec("openvino"):
+        with suppress(ModelError):  # one of deformable convolution, or damaged, of which the next engine tells
+            return _open("openvino", path, runtime)
+    return _open("onnx", path, runtime)
+
+
+def _open(engine: str, path: Path, runtime: Runtime) -> Engine:
+    try:
+        if engine == "openvino":
+            from diffbin.engines.openvino import OpenVinoEngine
+
+            return OpenVinoEngine(path, runtime)
+        if engine == "torch":
+            from diffbin.engines.torch import TorchEngine
+
+            return TorchEngine.load(path, runtime)
+    except ModuleNotFoundError as error:
+        extra = {"openvino": "openvino", "torch": "train"}[engine]
+        also = " A checkpoint can be exported to ONNX instead." if engine == "torch" else ""
+        raise DependencyError(
+            f"Running {path} by {engine} needs {error.name}: pip install 'diffbin[{extra}]'.{also}"
+        ) from None
     from diffbin.engines.onnx import OnnxEngine
 
-    return OnnxEngine(path, threads=threads)
+    return OnnxEngine(path, runtime)
 
 
 def find(model: str | Path) -> Path:
@@ -61,14 +98,3 @@ def installed(name: str) -> Path:
 def installed_names() -> list[str]:
     """The installed models."""
     return sorted(path.stem for path in cache().glob("*.onnx"))
-
-
-def _load_checkpoint(path: Path) -> Engine:
-    try:
-        from diffbin.engines.torch import TorchEngine
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"{path} is a checkpoint, and running it needs {error.name}: pip install 'diffbin[train]', "
-            "or export it to ONNX first."
-        ) from None
-    return TorchEngine.load(path)

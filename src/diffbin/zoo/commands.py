@@ -12,6 +12,7 @@ from diffbin import recipes, zoo
 from diffbin.config import Recipe
 from diffbin.errors import DependencyError
 from diffbin.image import Resize
+from diffbin.terminal import need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Published models: list, get, import.")
 PICTURE = (720, 1280)  # (h, w) whose cost `info` tells
@@ -47,7 +48,7 @@ def get(
     base_url: Annotated[str, typer.Option(envvar="DIFFBIN_ZOO_URL", help=BASE_HELP)] = "",
 ) -> None:
     """Download a published model, check it, and install it: afterwards `--model NAME` works."""
-    _need_torch()
+    need_torch("Importing a checkpoint")
     from diffbin.zoo import install
 
     console = Console(stderr=True)
@@ -76,7 +77,7 @@ def import_(
     name: Annotated[str, typer.Option(help="Install under this name; the recipe's unless given.")] = "",
 ) -> None:
     """Install a checkpoint of MMOCR or of the paper's repository from disk."""
-    _need_torch()
+    need_torch("Importing a checkpoint")
     from diffbin.zoo import install
 
     path = install.import_file(file, recipe=recipe, name=name)
@@ -95,7 +96,7 @@ def info(
     model: Annotated[str, typer.Argument(help="A name of `diffbin models` or `diffbin zoo list`, or a file.")],
 ) -> None:
     """Print a model's card, its settings (as --set takes them), and its layers."""
-    from diffbin.config import to_assignments
+    from diffbin.overrides import to_assignments
     from diffbin.zoo.layers import layers
 
     path = zoo.find(model)
@@ -127,11 +128,3 @@ def _print_cost(recipe: Recipe) -> None:
     parameters, multiply_adds = cost(recipe.model, size)
     print(f"{parameters:,} parameters in training; {multiply_adds / 1e9:.1f} GMAC for a picture of 1280 x 720, "
           f"which goes in as {size[1]} x {size[0]}")  # fmt: skip
-
-
-def _need_torch() -> None:
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise DependencyError(f"Importing a checkpoint needs {error.name}: pip install 'diffbin[train]'.") from None

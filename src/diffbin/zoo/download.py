@@ -55,6 +55,7 @@ def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
             _fetch(url, partial, progress)
             return
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 partial.unlink()  # it is of another edition of the file
             elif error.code < 500:

@@ -1,0 +1,142 @@
+"""Engines: they agree, say what they are, and refuse what they cannot do."""
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from conftest import SMALL, small_recipe
+from diffbin import Detector
+from diffbin.config import Model, Recipe, Runtime
+from diffbin.engines import Engine
+from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
+from diffbin.engines.openvino import OpenVinoEngine
+from diffbin.engines.torch import TorchEngine
+from diffbin.errors import ConfigError, DependencyError, ModelError
+from diffbin.export import export
+from diffbin.model.backbones import BACKBONES
+from diffbin.model.checkpoints import write_weights
+from diffbin.model.dbnet import DBNet
+from diffbin.zoo import load
+
+BATCH = np.random.default_rng(0).normal(size=(2, 3, 64, 96)).astype(np.float32)
+
+
+def stirred(config: Model) -> DBNet:
+    """A network whose BatchNorm does something."""
+    torch.manual_seed(0)
+    network = DBNet(config).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)  # type: ignore[arg-type]  # it has one
+    return network
+
+
+@pytest.mark.parametrize("fusion", [False, True])
+@pytest.mark.parametrize("backbone", BACKBONES)
+@torch.no_grad()
+def test_the_deployed_path_answers_as_the_network(backbone: str, fusion: bool) -> None:
+    config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=fusion)  # type: ignore[arg-type]
+    network = stirred(config)
+    expected = network.prob(torch.from_numpy(BATCH)).numpy()
+    before = {name: w.clone() for name, w in network.state_dict().items()}
+    np.testing.assert_allclose(TorchEngine(network, Recipe(name="r")).run(BATCH), expected, rtol=0, atol=1e-4)
+    assert all(torch.equal(w, before[name]) for name, w in network.state_dict().items())
+
+
+def test_engines_agree(model_file: Path) -> None:
+    native = TorchEngine.load(model_file.with_name("w.safetensors"))
+    engines: list[Engine] = [OnnxEngine(model_file), OpenVinoEngine(model_file), native]
+    maps = [engine.run(BATCH) for engine in engines]
+    assert maps[0].shape == (2, 1, 64, 96)
+    for prob in maps[1:]:
+        np.testing.assert_allclose(prob, maps[0], rtol=0, atol=1e-4)
+    for engine, name in zip(engines, ("ONNX Runtime", "OpenVINO", "PyTorch"), strict=True):
+        assert engine.describe().startswith(name) and "cpu, fp32" in engine.describe()
+        assert engine.recipe.name == "small"
+
+
+@pytest.mark.parametrize("engine", [OnnxEngine, OpenVinoEngine])
+def test_threads_do_not_mix_up_results(model_file: Path, engine: type[OnnxEngine | OpenVinoEngine]) -> None:
+    shared = engine(model_file)
+    batches = [BATCH[:1] * scale for scale in (0.5, 1.0, 2.0, 4.0)]
+    expected = [shared.run(batch) for batch in batches]
+    found: dict[int, bool] = {}
+
+    def work(i: int) -> None:
+        found[i] = all(np.array_equal(shared.run(batches[i]), expected[i]) for _ in range(5))
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == dict.fromkeys(range(4), True)
+
+
+def test_auto_takes_openvino_where_it_is_installed_and_can(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Detector(model_file).describe().startswith("OpenVINO")
+    config = Model(backbone="resnet18_dcnv2", lateral_channels=16, smooth_channels=8)
+    write_weights(tmp_path / "d.safetensors", Recipe(name="d", model=config), stirred(config).state_dict())
+    export(tmp_path / "d.safetensors", tmp_path / "d.onnx", card={})
+    assert Detector(tmp_path / "d.onnx").describe().startswith("ONNX Runtime")
+    with pytest.raises(ModelError, match="OpenVINO cannot run"):
+        Detector(tmp_path / "d.onnx", engine="openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "diffbin.engines.openvino")
+    with pytest.raises(DependencyError, match=r"pip install 'diffbin\[openvino\]'"):
+        Detector(model_file, engine="openvino")
+
+
+def test_what_is_asked_for_and_absent_is_an_error(model_file: Path) -> None:
+    weights = model_file.with_name("w.safetensors")
+    for runtime, model, error, text in (
+        (Runtime(device="cuda"), model_file, DependencyError, "CUDAExecutionProvider"),
+        (Runtime(device="tensorrt"), model_file, DependencyError, "TensorrtExecutionProvider"),
+        (Runtime(device="cuda", engine="openvino"), model_file, DependencyError, "on the CPU"),
+        (Runtime(device="cuda"), weights, DependencyError, "finds no GPU"),
+        (Runtime(device="tensorrt"), weights, DependencyError, "--engine onnx"),
+        (Runtime(engine="torch"), model_file, ModelError, "PyTorch runs checkpoints"),
+        (Runtime(engine="onnx"), weights, ModelError, "export it"),
+        (Runtime(engine="onnx", precision="bf16"), model_file, ConfigError, "--engine openvino or torch"),
+        (Runtime(engine="onnx", precision="int8"), model_file, ConfigError, "export --int8"),
+        (Runtime(precision="fp16"), weights, ConfigError, "fp16 on cpu"),
+    ):
+        with pytest.raises(error, match=text):
+            load(model, runtime)
+    with pytest.raises(ConfigError, match="engine is 'tflite'; it must be one of"):
+        Detector(model_file, engine="tflite")
+
+
+def test_bf16_is_close(model_file: Path) -> None:
+    torch_bf16 = TorchEngine.load(model_file.with_name("w.safetensors"), Runtime(precision="bf16"))
+    exact = OnnxEngine(model_file).run(BATCH)
+    assert "bf16" in torch_bf16.describe()
+    np.testing.assert_allclose(torch_bf16.run(BATCH), exact, atol=0.05)
+    try:
+        vino = OpenVinoEngine(model_file, Runtime(precision="bf16"))
+    except ConfigError as error:
+        assert "does not compute in bf16" in str(error)  # an older CPU
+    else:
+        np.testing.assert_allclose(vino.run(BATCH), exact, atol=0.05)
+
+
+def test_a_model_of_others_is_told(tmp_path: Path, model_file: Path) -> None:
+    model = onnx.load(str(model_file))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "bare.onnx"))
+    (tmp_path / "bad.onnx").write_bytes(b"not a model")
+    for engine in (OnnxEngine, OpenVinoEngine):
+        with pytest.raises(ModelError, match="was not made by `diffbin export`"):
+            engine(tmp_path / "bare.onnx")
+        with pytest.raises(ModelError, match=r"bad\.onnx"):
+            engine(tmp_path / "bad.onnx")
+    assert METADATA_KEY == "diffbin" and small_recipe(tmp_path).model == SMALL

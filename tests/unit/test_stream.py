@@ -1,0 +1,187 @@
+"""Streams: answers as one by one, in order, within bounds, and no thread left behind."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conftest import DarkIsText, page
+from diffbin.config import Preprocess
+from diffbin.detections import Detections
+from diffbin.detector import Detector
+from diffbin.errors import ConfigError, InputError
+from diffbin.image import ImageSource, Resize
+from diffbin.stream import _Loaded, _Pipeline
+
+SIZES = [(96, 128), (128, 96), (96, 128), (40, 300), (96, 128), (1, 1), (128, 96), (200, 150), (96, 128)]
+PICTURES = [page(1 + i % 3, size)[0] for i, size in enumerate(SIZES)]
+
+
+def left() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("diffbin-")]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert not left()
+
+
+def same(one: Detections, other: Detections) -> bool:
+    return (
+        one.size == other.size
+        and np.array_equal(one.scores, other.scores)
+        and len(one) == len(other)
+        and all(np.array_equal(p, q) for p, q in zip(one.polygons, other.polygons, strict=True))
+    )
+
+
+@pytest.mark.parametrize(("batch_size", "workers", "runs"), [(1, 1, 1), (1, 2, 2), (4, 3, 1), (3, 2, 2)])
+def test_a_stream_answers_as_one_by_one(model_file: Path, batch_size: int, workers: int, runs: int) -> None:
+    for detector in (Detector(model_file, threads=1), Detector(DarkIsText())):
+        results = list(detector.stream(iter(PICTURES), batch_size=batch_size, workers=workers, runs=runs))
+        assert [result.index for result in results] == list(range(len(PICTURES)))
+        for result, picture in zip(results, PICTURES, strict=True):
+            assert result.source is picture and same(result.get(), detector.detect(picture))
+
+
+def test_a_list_answers_as_one_by_one_and_raises_the_first_error(model_file: Path) -> None:
+    detector = Detector(model_file, threads=1)
+    for found, picture in zip(detector(list[ImageSource](PICTURES)), PICTURES, strict=True):
+        assert same(found, detector(picture))
+    assert detector([]) == []
+    with pytest.raises(InputError, match=r"first\.png"):
+        detector([PICTURES[0], "first.png", "second.png"])
+
+
+def test_threads_share_a_detector(model_file: Path) -> None:
+    detector = Detector(model_file)
+    expected = [detector(picture) for picture in PICTURES]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(detector.detect, PICTURES * 5))
+        lists = list(pool.map(detector, [PICTURES] * 3))
+    assert all(same(a, b) for a, b in zip(found, expected * 5, strict=True))
+    assert all(same(a, b) for answers in lists for a, b in zip(answers, expected, strict=True))
+
+
+def test_errors_come_with_their_picture(tmp_path: Path) -> None:
+    results = list(Detector(DarkIsText()).stream([PICTURES[0], tmp_path / "no.png", PICTURES[1], b"text"]))
+    assert [result.error is None for result in results] == [True, False, True, False]
+    assert [result.detections is None for result in results] == [False, True, False, True]
+    assert all(result.error.__traceback__ is None for result in results if result.error)  # it would hold the content
+    with pytest.raises(InputError, match=r"no\.png cannot be read"):
+        results[1].get()
+
+
+class Failing(DarkIsText):
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if batch.shape[2] > batch.shape[3]:
+            raise RuntimeError("out of memory")
+        return super().run(batch)
+
+
+def test_a_failing_engine_ends_the_stream_at_its_picture() -> None:
+    stream = Detector(Failing()).stream(PICTURES)
+    assert next(stream).get().size == SIZES[0]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(stream)
+
+
+def test_a_failing_source_ends_the_stream() -> None:
+    def source() -> Iterator[NDArray[np.uint8]]:
+        yield PICTURES[0]
+        raise OSError("unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        list(Detector(DarkIsText()).stream(source()))
+
+
+def test_an_endless_source_is_held_back_by_a_slow_consumer() -> None:
+    given = 0
+
+    def source() -> Iterator[NDArray[np.uint8]]:
+        nonlocal given
+        for given in itertools.count(1):  # noqa: B007
+            yield PICTURES[0]
+
+    stream = Detector(DarkIsText()).stream(source(), batch_size=2, workers=3, runs=1)
+    for taken, _ in enumerate(itertools.islice(stream, 30)):
+        time.sleep(0.002)
+        assert taken < given <= taken + 3 + 2 * 2
+    stream.close()
+    assert given <= 30 + 3 + 2 * 2
+
+
+def test_a_batch_is_the_oldest_picture_and_others_of_its_shape() -> None:
+    def loaded(height: int) -> _Loaded:
+        resize = Resize((height, 32), (height, 32), (height, 32))
+        return _Loaded(resize, np.zeros((1, 3, height, 32), np.float32), Future())
+
+    pipeline = _Pipeline(Detector(DarkIsText()), batch_size=2, workers=1, runs=1)
+    pictures = [loaded(32), loaded(64), loaded(32), loaded(32)]
+    pipeline._ready.extend(pictures)
+    batches = [[pictures.index(p) for p in pipeline._take()] for _ in range(4)]
+    assert batches == [[0, 2], [1], [3], []]
+
+
+def test_stages_overlap_and_batches_fill_behind_a_slow_engine() -> None:
+    sizes = []
+
+    class Slow(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            sizes.append(len(batch))
+            time.sleep(0.05)
+            return super().run(batch)
+
+    list(Detector(Slow()).stream([PICTURES[0]] * 13, batch_size=4, runs=1))
+    assert max(sizes) == 4 and sum(sizes) == 13
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, GeneratorExit])
+def test_leaving_the_loop_ends_all_threads(stop: type[BaseException]) -> None:
+    with pytest.raises(stop):
+        for result in Detector(DarkIsText()).stream(itertools.repeat(PICTURES[0])):
+            if result.index == 5:
+                assert left()
+                raise stop
+    assert not left()
+
+
+def test_ctrl_c_ends_the_command(model_file: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for i in range(300):
+        Image.fromarray(PICTURES[0]).save(tmp_path / f"{i}.png")
+    command = [sys.executable, "-m", "diffbin.cli", "detect", str(tmp_path), "--model", str(model_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline().startswith('{"image": "0.png"')
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and "Traceback" not in err
+
+
+def test_wrong_arguments_are_told_at_once() -> None:
+    detector = Detector(DarkIsText())
+    for picture in ("a.png", b"", PICTURES[0], Path("a.png")):
+        with pytest.raises(InputError, match="several"):
+            detector.stream(picture)  # type: ignore[arg-type]
+    for name in ("batch_size", "workers", "runs"):
+        with pytest.raises(ConfigError, match=f"{name} is 0"):
+            detector.stream([], **{name: 0})
+
+
+def test_a_coarse_multiple_makes_few_shapes() -> None:
+    def shapes(multiple: int) -> int:
+        config = Preprocess(multiple_px=multiple)
+        return len({Resize.fit((h, w), config).padded for h in range(50, 2000, 50) for w in range(50, 2000, 50)})
+
+    assert shapes(32) > 60 and shapes(128) < 25
