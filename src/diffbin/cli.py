@@ -14,7 +14,7 @@ import typer
 
 from diffbin import __version__
 from diffbin.bench import commands as benchmarking
-from diffbin.errors import DiffbinError, InputError
+from diffbin.errors import DiffbinError, InputError, SmallTextWarning
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -35,19 +35,36 @@ EngineOption = Annotated[str, typer.Option(help="onnx, openvino or torch; auto t
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
 PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
+TileOption = Annotated[
+    str,
+    typer.Option(
+        help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
+    ),
+]
+_PLAIN = warnings.showwarning
 
 
 def main() -> None:
-    """Entry point: errors of ours become one sentence and an exit code."""
+    """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", SmallTextWarning)
+            warnings.showwarning = _show_warning
+            app()
     except DiffbinError as error:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("diffbin: broken off.", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    if issubclass(category, SmallTextWarning):
+        print(f"diffbin: {message}", file=sys.stderr)
+    else:
+        _PLAIN(message, category, *place, **more)
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,6 +99,7 @@ def detect(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    tile: TileOption = "off",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
@@ -92,7 +110,7 @@ def detect(
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
-    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads)
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
@@ -120,6 +138,7 @@ def evaluate_(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
+    tile: TileOption = "off",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
@@ -134,7 +153,7 @@ def evaluate_(
     with progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = evaluate(
-            Detector(model, engine=engine, device=device, precision=precision, threads=threads),
+            Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",

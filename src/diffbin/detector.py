@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin import zoo
+from diffbin import tiling, zoo
 from diffbin.config import Decode, Preprocess, Runtime, from_dict, to_dict
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.image import ImageSource, Resize, load
+from diffbin.image import ImageSource, Picture, Resize, load
 
 if TYPE_CHECKING:
     from diffbin.stream import Result
@@ -29,8 +29,10 @@ class Detector:
     `model` is a name of `diffbin models` or `diffbin zoo list`, an exported `.onnx`, or a checkpoint. `decode` and
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
-    says which. `threads` compute one picture, 0 = one a core. One detector may be shared by threads. Raises
-    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision.
+    says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
+    whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. One detector may be
+    shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
+    `ConfigError` for a precision or a `tile`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Detector:
         device: str = "auto",
         precision: str = "auto",
         threads: int = 0,
+        tile: str | int = "off",
     ) -> None:
         if isinstance(model, str | Path):
             asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
@@ -50,6 +53,7 @@ class Detector:
         self.engine = model
         self.decode = decode or self.engine.recipe.decode
         self.preprocess = preprocess or self.engine.recipe.preprocess
+        self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
 
     def describe(self) -> str:
         """What computes the map: library, device, precision, threads."""
@@ -61,7 +65,7 @@ class Detector:
         Raises `ConfigError` for an unknown setting or a value of the wrong type.
         """
         changed = from_dict(Decode, {**to_dict(self.decode), **changes})
-        return Detector(self.engine, decode=changed, preprocess=self.preprocess)
+        return Detector(self.engine, decode=changed, preprocess=self.preprocess, tile=self.tile)
 
     @overload
     def __call__(self, source: list[ImageSource]) -> list[Detections]: ...
@@ -98,9 +102,25 @@ class Detector:
         return stream(self, source, batch_size=batch_size, workers=workers, runs=runs)
 
     def detect(self, source: ImageSource) -> Detections:
-        """The text of one picture; see `__call__`."""
-        resize, batch = self.prepare(source)
+        """The text of one picture; see `__call__`. Warns, `SmallTextWarning`, of a large one that `tile` would help."""
+        picture = load(source)
+        found = self.in_tiles(picture, source)
+        if found is not None:
+            return found
+        resize, batch = self.prepare(picture)
         return self.regions(self.engine.run(batch)[0, 0], resize)
+
+    def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
+        """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
+        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
+        if self.tile == "off":
+            if resize.loses_text(self.preprocess):
+                tiling.warn(resize, str(source) if isinstance(source, str | Path) else "The picture")
+            return None
+        side = tiling.side(resize, self.tile, self.preprocess)
+        if not side:
+            return None
+        return tiling.detect(picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], at the size the network saw."""

@@ -7,6 +7,8 @@ DiffbinError
 ├── ConfigError       a recipe, option or override is wrong
 ├── DependencyError   an optional library is not installed
 └── TrainingError     training cannot go on (non-finite loss, no text in the data)
+
+SmallTextWarning      a picture is shrunk so much that its text is lost; a warning, not an error
 """
 
 
@@ -36,3 +38,7 @@ class DependencyError(DiffbinError):
 
 class TrainingError(DiffbinError):
     """Training cannot go on."""
+
+
+class SmallTextWarning(UserWarning):
+    """A picture is shrunk so much that its text is lost; the command line prints it as a sentence."""

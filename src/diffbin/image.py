@@ -22,6 +22,7 @@ ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
+ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
 STRIP_PX = 64  # rows converted at a time
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
@@ -162,11 +163,32 @@ class Resize:
     @classmethod
     def fit(cls, original: tuple[int, int], config: Preprocess) -> "Resize":
         """The resize of a picture of this size."""
-        ratio = min(config.long_px / max(original), config.short_px / min(original))
+        return cls.by(original, min(config.long_px / max(original), config.short_px / min(original)), config)
+
+    @classmethod
+    def by(cls, original: tuple[int, int], ratio: float, config: Preprocess) -> "Resize":
+        """The resize by a given ratio, whatever size comes out; of `config` only `multiple_px` counts."""
         resized = tuple(max(1, int(side * ratio + 0.5)) for side in original)
         multiple = config.multiple_px
         padded = tuple(-(-side // multiple) * multiple for side in resized)
         return cls(original, (resized[0], resized[1]), (padded[0], padded[1]))
+
+    @classmethod
+    def ordinary(cls, config: Preprocess) -> "Resize":
+        """The resize of a picture of ordinary size, which the model is known to read."""
+        return cls.fit(ORDINARY, config)
+
+    def loses_text(self, config: Preprocess) -> bool:
+        """Whether the picture is seen at less than half the scale of an ordinary one, as beyond 2560 x 1440 pixels.
+
+        At half the scale the embedded model finds half of the words that it finds in an ordinary picture.
+        """
+        return self.ratio < self.ordinary(config).ratio / 2
+
+    @property
+    def ratio(self) -> float:
+        """Map pixels for one original pixel, along the long side, where rounding counts least."""
+        return max(self.resized) / max(self.original)
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Resize
+from diffbin.image import ImageSource, Picture, Resize, load
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,9 @@ class Stages(Protocol):
     """What is done to each picture; see `Detector`. Safe to be called from several threads at once."""
 
     engine: Engine
+
+    def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
+        """The answer of a picture, `(h, w, 3)` uint8 RGB, that is looked at in tiles; None for any other."""
 
     def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
         """A picture -> the way back, and the network's input `(1, 3, h, w)` float32; `InputError` if it is unusable."""
@@ -123,7 +126,12 @@ class _Pipeline:
 
     def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
         with _errors_into([answer]):
-            loaded = _Loaded(*self._stages.prepare(source), answer)
+            picture = load(source)
+            found = self._stages.in_tiles(picture, source)
+            if found is not None:
+                answer.set_result(found)
+                return
+            loaded = _Loaded(*self._stages.prepare(picture), answer)
             with self._lock:
                 self._ready.append(loaded)
             self._runs.submit(self._run)

@@ -33,6 +33,7 @@ def encode(picture: Image.Image, format_: str, **options: object) -> bytes:
     return written.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore::diffbin.errors.SmallTextWarning")
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 4000), st.integers(1, 4000), st.floats(0, 1), st.booleans())
 def test_every_size_gives_an_answer_of_that_size(height: int, width: int, edge: float, turned: bool) -> None:
@@ -41,9 +42,10 @@ def test_every_size_gives_an_answer_of_that_size(height: int, width: int, edge: 
     check(DARK(picture[::-1] if turned else picture), (height, width))
 
 
+@pytest.mark.filterwarnings("ignore::diffbin.errors.SmallTextWarning")
 @pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1), (2, 3), (7, 5000)])
 def test_slivers(size: tuple[int, int], model_file: Path) -> None:
-    for detector in (DARK, Detector(model_file, threads=1)):
+    for detector in (DARK, Detector(model_file, threads=1), Detector(model_file, threads=1, tile="auto")):
         check(detector(np.zeros(size, np.uint8)), size)
 
 
