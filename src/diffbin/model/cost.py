@@ -1,5 +1,6 @@
 """What a network costs, told without weights and without running it."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ class Cost(NamedTuple):
     multiply_adds: int  # of the convolutions on the probability path: what detection runs
 
 
+@cache
 def cost(config: Model, size: tuple[int, int]) -> Cost:
     """Of a network at an input of this `(h, w)`, multiples of 32."""
     with torch.device("meta"), torch.no_grad():
