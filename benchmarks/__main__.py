@@ -1,40 +1,156 @@
-"""Every benchmark that needs no data set: `python -m benchmarks [--write]`; `--write` renews docs/speed.{json,md}."""
+"""Every benchmark that needs no data set: `python -m benchmarks [--write]`; `--write` renews docs/speed.{json,md}.
+
+`python -m benchmarks PART ...` measures some parts anew and keeps the other figures: engines, rewrites, stream, soak,
+runtime, decode, data, synth. Those whose libraries would disturb each other run as processes of their own.
+"""
 
 import json
-import platform
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from benchmarks import data, decode, runtime, synth
+from benchmarks import data, synth
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+BENCH = (
+    "--model diffbin-words --model diffbin-words-fp32 --engine openvino,onnx --precision auto,bf16 --size 736x1312 "
+    "--threads 2 --many 16 --turns 9 --peers rapidocr"
+)
 
 
-def measure() -> dict[str, Any]:
-    """All figures."""
-    runtimes = runtime.measure()
+def measure_engines() -> dict[str, Any]:
+    """By `diffbin bench`, on the example pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "bench.json"
+        program = str(Path(sys.executable).parent / "diffbin")
+        subprocess.run([program, "bench", "examples", *BENCH.split(), "--json", str(out)], check=True, cwd=ROOT)
+        told = json.loads(out.read_text())
+    kept = ("model", "by", "input", "median_ms", "pictures_per_s", "times_as_long")
+    return {"machine": told["machine"], "rows": [{key: row[key] for key in kept} for row in told["rows"]]}
+
+
+def measure_data() -> dict[str, Any]:
+    """Samples for training."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         data.make_pictures(Path(folder))
-        crops = {name: data.measure(folder, folder, config, 100) for name, config in data.CROPS.items()}
-    return {"machine": platform.machine(), "runtime": runtimes, "decode": decode.measure(), "data": crops,
-            "synth": synth.measure()}  # fmt: skip
+        return {name: data.measure(folder, folder, config, 100) for name, config in data.CROPS.items()}
+
+
+def alone(module: str) -> Any:
+    """What a benchmark prints that runs in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", "--json"], check=True, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    return json.loads(done.stdout)
+
+
+PARTS: Mapping[str, Callable[[], Any]] = {
+    "engines": measure_engines,
+    "rewrites": lambda: alone("rewrites"),
+    "stream": lambda: alone("stream"),
+    "soak": lambda: alone("soak"),
+    "runtime": lambda: alone("runtime"),
+    "decode": lambda: alone("decode"),
+    "data": measure_data,
+    "synth": synth.measure,
+}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """As Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def engine_rows(rows: Sequence[dict[str, Any]]) -> list[list[object]]:
+    """Milliseconds by stage, pictures a second, and how many times as long as the first."""
+    stages, ways = ("read", "prepare", "network", "decode", "total"), ("loop", "stream")
+
+    def cells(figures: dict[str, float], names: Sequence[str]) -> list[str]:
+        return [f"{figures[name]:.1f}" if name in figures else "" for name in names]
+
+    return [
+        [
+            row["model"],
+            row["by"],
+            row["input"],
+            *cells(row["median_ms"], stages),
+            *cells(row["pictures_per_s"], ways),
+            f"{row['times_as_long']:.2f}",
+        ]
+        for row in rows
+    ]
+
+
+def rewrite_rows(figures: dict[str, Any]) -> list[list[object]]:
+    """What was rewritten, in what, and milliseconds before and after."""
+    paths = [
+        [f"{network}, {engine}", *times] for network, by in figures["path"].items() for engine, times in by.items()
+    ]
+    folds = [
+        [f"{network}, PyTorch, BatchNorm folded", before, "", after]
+        for network, (before, after) in figures["folding"].items()
+    ]
+    before, after = figures["normalising"]
+    return [*paths, *folds, ["normalising by look-up, 720 x 1280", before, "", after]]
 
 
 def page(figures: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    runtimes, crops, drawn = figures["runtime"], figures["data"], figures["synth"]
-    words = drawn["words_each"]
-    columns = ("map", "regions", "ms", "contours_ms", "naive_ms", "times_faster")
-    rows = "\n".join(f"| {' | '.join(str(row[column]) for column in columns)} |" for row in figures["decode"])
+    runtimes, crops, drawn, soak = (figures[name] for name in ("runtime", "data", "synth", "soak"))
+    words, columns = drawn["words_each"], ("map", "regions", "ms", "contours_ms", "naive_ms", "times_faster")
+    stages = ("read, ms", "prepare", "network", "decode", "in all", "a second, loop", "stream", "times as long")
+    engines = table(("model", "by", "input", *stages), engine_rows(figures["engines"]["rows"]))
+    rewrites = table(("what", "as drawn, ms", "head rewritten", "neck too"), rewrite_rows(figures["rewrites"]))
+    streams = table(
+        ("way", "pictures a second", "times the loop"),
+        [[name, row["pictures_per_s"], row["times_the_loop"]] for name, row in figures["stream"].items()],
+    )
+    decoding = table(
+        ("map", "regions", "ms", "of it contours, ms", "naive, ms", "times faster"),
+        [[row[column] for column in columns] for row in figures["decode"]],
+    )
+    counts = sorted(soak["after"], key=int)
     return f"""# Speed
 
 Made by `python -m benchmarks --write` from `speed.json`: two cores of an x86 server, medians, runs by turns. Figures
 of a shared machine differ from day to day; the ratios hold.
+
+## From file to regions
+
+`diffbin bench examples {BENCH}`
+
+{engines}
+
+What deploying a network changes in it, at 736 x 1312, each answering the same:
+
+{rewrites}
+
+## Many pictures
+
+The example pictures over and over, at the embedded model's own size:
+
+{streams}
+
+Memory over pictures of random sizes, scaled to a short side of 320: the most held was
+{soak["after"][counts[0]]["peak_mb"]} MB after {counts[0]} pictures and {soak["after"][counts[-1]]["peak_mb"]} MB after
+{counts[-1]}, {soak["growth_percent"]} % more.
+
+## Decoding
+
+Decoding the reference's maps (736 x 1312, one core) and drawn ones against a naive loop with masks of the size of the
+map. Threshold and contours, which no decoder is without, take their part of it:
+
+{decoding}
+
+## Training and PyTorch
 
 | what | figure |
 |---|---|
@@ -44,19 +160,21 @@ of a shared machine differ from day to day; the ratios hold.
 | the same, `crop="scale"` | {crops["scale"]["samples_per_s"]} a second and core |
 | label maps alone | {crops["text"]["targets_per_s"]} sets a second and core |
 | rendered pictures, 640 x 640, {words} words each | {drawn["pictures_per_s_and_core"]} a second and core |
-
-Decoding the reference's maps (736 x 1312, one core) and drawn ones against a naive loop with masks of the size of the
-map. Threshold and contours, which no decoder is without, take their part of it:
-
-| map | regions | ms | of it contours, ms | naive, ms | times faster |
-|---|---|---|---|---|---|
-{rows}
 """
 
 
+def main(*arguments: str) -> None:
+    """Measures, prints, and with `--write` writes."""
+    asked = [argument for argument in arguments if argument != "--write"]
+    stored = DOCS / "speed.json"
+    figures = json.loads(stored.read_text()) if asked else {}
+    for name in asked or PARTS:
+        figures[name] = PARTS[name]()
+        print(json.dumps({name: figures[name]}, indent=1))
+    if "--write" in arguments:
+        stored.write_text(json.dumps(figures, indent=1) + "\n")
+        (DOCS / "speed.md").write_text(page(figures))
+
+
 if __name__ == "__main__":
-    measured = measure()
-    print(json.dumps(measured, indent=1))
-    if "--write" in sys.argv:
-        (DOCS / "speed.json").write_text(json.dumps(measured, indent=1) + "\n")
-        (DOCS / "speed.md").write_text(page(measured))
+    main(*sys.argv[1:])

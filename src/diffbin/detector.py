@@ -93,9 +93,9 @@ class Detector:
         A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
         pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
 
-        batch_size  pictures of equal padded shape that the network sees at once; more gain nothing on a CPU
+        batch_size  pictures of equal padded shape that the network sees at once; more are for GPUs
         workers     threads that load and decode; one keeps up with a CPU
-        runs        batches that the network computes at once; with `Detector(threads=1)` as many as there are cores
+        runs        batches that the network computes at once; the second fills the pauses of the first
         """
         from diffbin.stream import stream
 

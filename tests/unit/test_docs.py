@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from benchmarks.__main__ import page as speed_page
 from benchmarks.zoo import page as zoo_page
 
 from diffbin.cli import app
@@ -44,6 +45,11 @@ def test_commands_parse(line: str) -> None:
 def test_the_page_of_the_zoo_is_of_these_recipes_and_figures() -> None:
     stored = json.loads((ROOT / "docs" / "zoo.json").read_text())
     assert (ROOT / "docs" / "zoo.md").read_text() == zoo_page(stored), "renew it: python -m benchmarks.zoo --page"
+
+
+def test_the_page_of_speed_is_of_these_figures() -> None:
+    stored = json.loads((ROOT / "docs" / "speed.json").read_text())
+    assert (ROOT / "docs" / "speed.md").read_text() == speed_page(stored), "renew it: python -m benchmarks --write"
 
 
 def test_links_lead_somewhere() -> None:
