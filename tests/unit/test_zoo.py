@@ -182,7 +182,11 @@ def test_get_installs_a_row_that_the_detector_takes_by_name(
 
 
 def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: Path, cache: Path) -> None:
-    file = tmp_path / f"{ROW}_20220825_221614-7c0e94f2.pth"
+    digest = hashlib.sha256(small_row).hexdigest()[:8]
+    file = tmp_path / f"{ROW}_20220825_221614-{digest}.pth"
+    file.write_bytes(small_row[:-1])
+    with pytest.raises(ModelError, match="damaged or not what its name says"):
+        install.import_file(file)
     file.write_bytes(small_row)
     assert install.import_file(file, name="mine") == cache / "mine.onnx"
     assert Detector("mine").engine.recipe.name == "mine"

@@ -9,7 +9,7 @@ from diffbin.config import Published, Recipe
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
 from diffbin.model import checkpoints, official
-from diffbin.zoo.download import Progress, download
+from diffbin.zoo.download import Progress, check_digest, download
 
 BASE = "https://download.openmmlab.com/mmocr/"
 
@@ -35,10 +35,18 @@ def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progres
 def import_file(path: Path, *, recipe: str = "", name: str = "") -> Path:
     """Installs an official checkpoint from disk under `name` (the recipe's unless given); returns the ONNX file.
 
-    Without `recipe`, the name of the file tells which it is of. Raises `ConfigError`, `ModelError`.
+    Without `recipe`, the name of the file tells which it is of. A file with the name of a published one must be that
+    one, by the digest in it. Raises `ConfigError`, `ModelError`.
     """
     chosen = recipes.load(recipe or recipe_of(path))
+    if path.is_file() and path.name in _published_files():
+        check_digest(path)
     return install(path, chosen, name=name)
+
+
+def _published_files() -> set[str]:
+    rows = (recipes.published(name) for name in recipes.names())
+    return {Path(row.weights).name for row in rows if row and row.weights}
 
 
 def recipe_of(path: Path) -> str:
