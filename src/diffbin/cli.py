@@ -5,10 +5,12 @@ off at the keyboard.
 """
 
 import json
+import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -41,6 +43,7 @@ TileOption = Annotated[
         help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
     ),
 ]
+BROKEN_OFF = 130  # exit code
 _PLAIN = warnings.showwarning
 
 
@@ -56,8 +59,19 @@ def main() -> None:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        _break_off()
+    except SystemExit as stop:
+        if stop.code == BROKEN_OFF:  # Typer has seen the interrupt first
+            _break_off()
+        raise
+
+
+def _break_off() -> NoReturn:
+    """Ends at once: threads of libraries, in the middle of a computation, can keep an orderly exit waiting for ever."""
+    with suppress(OSError):
         print("diffbin: broken off.", file=sys.stderr)
-        sys.exit(130)
+        sys.stdout.flush()
+    os._exit(BROKEN_OFF)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
