@@ -35,16 +35,20 @@ class OpenVinoEngine:
             raise ConfigError("This CPU does not compute in bf16; leave --precision out.")
         self._compiled = _compile(core, model, self.precision, runtime.threads)
         self._threads = runtime.threads
-        self._local = threading.local()  # a request runs one picture at a time, so each thread has its own
+        self._idle: list[Any] = []  # requests; each runs one batch at a time, and outlives the thread that made it
+        self._lock = threading.Lock()  # of `_idle`, and of making requests
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
-        request = self._local.request
-        request.infer([batch], share_inputs=True)
-        prob: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
-        return prob
+        with self._lock:
+            request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+        try:
+            request.infer([batch], share_inputs=True)
+            prob: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
+            return prob
+        finally:
+            with self._lock:
+                self._idle.append(request)
 
     def describe(self) -> str:
         """See `Engine.describe`."""
