@@ -1,9 +1,6 @@
 """Streams: answers as one by one, in order, within bounds, and no thread left behind."""
 
 import itertools
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -154,19 +151,6 @@ def test_leaving_the_loop_ends_all_threads(stop: type[BaseException]) -> None:
                 assert left()
                 raise stop
     assert not left()
-
-
-def test_ctrl_c_ends_the_command(model_file: Path, tmp_path: Path) -> None:
-    from PIL import Image
-
-    for i in range(300):
-        Image.fromarray(PICTURES[0]).save(tmp_path / f"{i}.png")
-    command = [sys.executable, "-m", "diffbin.cli", "detect", str(tmp_path), "--model", str(model_file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline().startswith('{"image": "0.png"')
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 130 and "Traceback" not in err
 
 
 def test_wrong_arguments_are_told_at_once() -> None:
