@@ -16,7 +16,7 @@ import typer
 
 from diffbin import __version__
 from diffbin.bench import commands as benchmarking
-from diffbin.errors import DiffbinError, InputError, SmallTextWarning
+from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -52,7 +52,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", SmallTextWarning)
+            warnings.simplefilter("default", DiffbinWarning)
             warnings.showwarning = _show_warning
             app()
     except DiffbinError as error:
@@ -75,7 +75,7 @@ def _break_off() -> NoReturn:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    if issubclass(category, SmallTextWarning):
+    if issubclass(category, DiffbinWarning):
         print(f"diffbin: {message}", file=sys.stderr)
     else:
         _PLAIN(message, category, *place, **more)

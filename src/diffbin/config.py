@@ -125,8 +125,8 @@ class Data:
     root: str = "data"
     train: tuple[Source, ...] = ()
     validation: tuple[Source, ...] = ()
-    batch_size: int = 16
-    workers: int = 4  # loader processes; 0 loads in the training process
+    batch_size: int = 16  # samples of a step, on all devices together
+    workers: int = 4  # loader processes a device; 0 loads in the training process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +157,15 @@ class Train:
     precision: Literal["32", "bf16"] = "bf16"
     ema_decay: float = 0.0  # 0 = no moving average of the weights
     frozen_norm: bool = False  # the backbone's BatchNorm keeps its running statistics
+    sync_norm: bool = False  # BatchNorm sees the batch of all devices
+    accumulate: int = 1  # parts that a step is computed in, one after another; the loss is the mean of theirs
     seed: int = 0
 
     def __post_init__(self) -> None:
         if (self.epochs > 0) == (self.steps > 0):
             raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
+        if self.accumulate < 1:
+            raise ConfigError(f"train.accumulate is {self.accumulate}; it must be 1 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,9 @@ DiffbinError
 ├── DependencyError   an optional library is not installed
 └── TrainingError     training cannot go on (non-finite loss, no text in the data)
 
-SmallTextWarning      a picture is shrunk so much that its text is lost; a warning, not an error
+DiffbinWarning        told and gone on with; the command line prints its text
+├── SmallTextWarning  a picture is shrunk so much that its text is lost
+└── TrainingWarning   a run goes on, but something about it should be known
 """
 
 
@@ -40,5 +42,13 @@ class TrainingError(DiffbinError):
     """Training cannot go on."""
 
 
-class SmallTextWarning(UserWarning):
-    """A picture is shrunk so much that its text is lost; the command line prints it as a sentence."""
+class DiffbinWarning(UserWarning):
+    """Base of all warnings given on purpose; the command line prints them as sentences."""
+
+
+class SmallTextWarning(DiffbinWarning):
+    """A picture is shrunk so much that its text is lost."""
+
+
+class TrainingWarning(DiffbinWarning):
+    """A run goes on, but something about it should be known."""

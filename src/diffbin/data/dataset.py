@@ -5,6 +5,7 @@ resumes at any step, and neither the number of workers nor their order changes w
 this file knows no torch; the loader at its end does.
 """
 
+import itertools
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -157,31 +158,36 @@ def collate(examples: Sequence[Example]) -> Batch:
     )
 
 
-class StepNumbers:
-    """The sample numbers of each step from `start_step` on, without end."""
+class SampleNumbers:
+    """The sample numbers of batch after batch, without end: every `stride`-th run of `size` numbers from `start` on."""
 
-    def __init__(self, start_step: int, batch_size: int) -> None:
-        self.start_step, self.batch_size = start_step, batch_size
+    def __init__(self, start: int, size: int, stride: int = 1) -> None:
+        self.start, self.size, self.stride = start, size, stride
 
     def __iter__(self) -> Iterator[list[int]]:
-        step = self.start_step
-        while True:
-            yield list(range(step * self.batch_size, (step + 1) * self.batch_size))
-            step += 1
+        for first in itertools.count(self.start, self.size * self.stride):
+            yield list(range(first, first + self.size))
 
 
-def train_loader(recipe: Recipe, start_step: int = 0, *, train_set: TrainSet | None = None) -> Iterator[Batch]:
+def train_loader(
+    recipe: Recipe, start_step: int = 0, *, train_set: TrainSet | None = None, size: int = 0, rank: int = 0
+) -> Iterator[Batch]:
     """Batches of steps `start_step`, `start_step` + 1, ... without end, loaded by `recipe.data.workers` processes.
 
-    Workers are started afresh (no fork), each on one thread; close the iterator or drop it to end them.
+    With a `size`, a step of `recipe.data.batch_size` samples comes in parts of so many; of the processes that train
+    together, the one of this `rank` gets its parts and no other's. Workers are started afresh (no fork), each on one
+    thread; close the iterator or drop it to end them.
     """
     import torch
     from torch.utils.data import DataLoader
 
     workers = min(recipe.data.workers, os.cpu_count() or 1)
+    step, size = recipe.data.batch_size, size or recipe.data.batch_size
+    stride = step // (size * recipe.train.accumulate)  # processes
+    numbers = SampleNumbers(start_step * step + rank * size, size, stride)
     loader: DataLoader[Any] = DataLoader(
         train_set or TrainSet(recipe),  # type: ignore[arg-type]  # torch asks for its own class, and uses __getitem__
-        batch_sampler=StepNumbers(start_step, recipe.data.batch_size),
+        batch_sampler=numbers,
         num_workers=workers,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),

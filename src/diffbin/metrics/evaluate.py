@@ -6,11 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import list_pictures, read_picture
+from diffbin.data.annotations import Picture, list_pictures, read_picture
 from diffbin.data.labels import READERS
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
+
+Labelled = tuple[Source, Picture]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A detector's answer to one picture: its overlaps with the labels, and the seconds it took, decoding included."""
+
+    match: PictureMatch
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -57,29 +67,45 @@ def evaluate(
 ) -> Report:
     """Runs the detector on every picture of the sources and scores it at IoU 0.5.
 
-    Pictures are read as they are stored, without regard to EXIF, because that is what the labels speak of. `progress`
-    is called with the pictures done and their total. Raises `InputError` for missing or damaged pictures and labels.
+    `progress` is called with the pictures done and their total. Raises `InputError` for missing or damaged pictures and
+    labels.
     """
+    pictures = list_labelled(sources, root)
+    trials = []
+    for done, picture in enumerate(pictures, 1):
+        trials.append(try_out(detector, picture))
+        if progress:
+            progress(done, len(pictures))
+    return report(trials, detector.decode.score_threshold, matching=matching)
+
+
+def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
+    """The pictures of all sources. Raises `InputError` where there is none."""
     pictures = [(source, picture) for source in sources for picture in list_pictures(source, root)]
     if not pictures:
         raise InputError(f"There is no picture to score in {', '.join(source.images for source in sources)}.")
-    matches: list[PictureMatch] = []
-    seconds: list[float] = []
-    for done, (source, picture) in enumerate(pictures, 1):
-        wanted, image = READERS[source.format](picture.label), read_picture(picture.image)
-        start = time.perf_counter()
-        found = detector.detect(image)
-        seconds.append(time.perf_counter() - start)
-        matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
-        if progress:
-            progress(done, len(pictures))
-    threshold = detector.decode.score_threshold
+    return pictures
+
+
+def try_out(detector: Detector, labelled: Labelled) -> Trial:
+    """One picture, read as it is stored, without regard to EXIF, because that is what the labels speak of."""
+    source, picture = labelled
+    wanted, image = READERS[source.format](picture.label), read_picture(picture.image)
+    start = time.perf_counter()
+    found = detector.detect(image)
+    seconds = time.perf_counter() - start
+    return Trial(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores), seconds)
+
+
+def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "greedy") -> Report:
+    """The figures of a set that was tried out, at this score threshold and over the sweep."""
+    matches = [trial.match for trial in trials]
     swept = sweep(matches, [threshold, *(t for t in THRESHOLDS if t > threshold)], matching=matching)
     return Report(
-        pictures=len(pictures),
+        pictures=len(matches),
         fixed=score(matches, threshold, matching=matching),
         interval=interval(matches, threshold, matching=matching),
         best=best(swept),
-        ms_per_picture=sorted(seconds)[len(seconds) // 2] * 1e3 if seconds else 0.0,
+        ms_per_picture=sorted(trial.seconds for trial in trials)[len(trials) // 2] * 1e3,
         matching=matching,
     )

@@ -1,11 +1,12 @@
 """Checkpoints: everything a run needs to go on exactly, and everything a model needs to be used.
 
-One file holds the resolved recipe (JSON), the step, the weights, their moving average, the optimiser's state and the
-random state. It is read with `weights_only=True`, so a file from a stranger cannot run code.
+One file holds the resolved recipe (JSON), the step, the weights, their moving average and the optimiser's state; random
+numbers follow from the step. It is read with `weights_only=True`, so a file from a stranger cannot run code.
 """
 
 import json
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from diffbin.config import Recipe, from_dict, to_dict
-from diffbin.errors import ModelError
+from diffbin.errors import ModelError, TrainingWarning
 from diffbin.model.dbnet import DBNet
 
 HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision, here and in ONNX files
@@ -34,7 +35,6 @@ class Checkpoint:
     network: Weights
     ema: Weights | None
     optimizer: dict[str, Any]
-    random: Tensor  # the state of PyTorch's generator, uint8
 
     @property
     def best_weights(self) -> Weights:
@@ -45,7 +45,7 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, folder: Path) -> Path:
     """Writes `folder/step_XXXXXXXX.pt` under a temporary name, renames it, and removes all but the newest few."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step_{checkpoint.step:08d}.pt"
+    path = folder / name(checkpoint.step)
     partial = path.with_suffix(".partial")
     content = {**vars(checkpoint), "recipe": json.dumps(to_dict(checkpoint.recipe))}
     try:
@@ -57,6 +57,11 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
     for old in checkpoints(folder)[:-KEPT]:
         old.unlink()
     return path
+
+
+def name(step: int) -> str:
+    """Of the file of a checkpoint."""
+    return f"step_{step:08d}.pt"
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -71,6 +76,7 @@ def load(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = from_dict(Recipe, json.loads(content.pop("recipe")))
+        content.pop("random", None)  # of files before 0.2
         return Checkpoint(recipe=recipe, **content)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -110,13 +116,17 @@ def write_weights(path: Path, recipe: Recipe, weights: Weights, *, halve: bool =
 
 
 def load_latest(folder: Path) -> Checkpoint:
-    """The newest checkpoint of a run that can be read; a damaged one is passed over for the one before it."""
-    errors = []
+    """The newest checkpoint of a run that can be read. Of a damaged one it warns and takes the one before it."""
+    errors: list[str] = []
     for path in reversed(checkpoints(folder)):
         try:
-            return load(path)
+            found = load(path)
         except ModelError as error:
             errors.append(str(error))
+            continue
+        for told in errors:
+            warnings.warn(f"{told} The run goes on from {path}.", TrainingWarning, stacklevel=2)
+        return found
     raise ModelError(" ".join(errors) or f"There is no checkpoint to resume from in {folder}.")
 
 

@@ -57,13 +57,15 @@ def train(
     from diffbin.overrides import override
 
     need_torch("Training")
+    from diffbin.train import devices
     from diffbin.train.loop import train as run
     from diffbin.train.start import read_start
 
     resolved = override(recipes.load(recipe), assignments or [])
     start = read_start(resolved, weights=weights, backbone=backbone)
     last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start=start)
-    print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
+    if devices.is_first():
+        print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
 
 
 def export(

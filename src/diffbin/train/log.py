@@ -1,6 +1,7 @@
 """What a run writes down: `log.csv`, TensorBoard events, and a progress bar on the terminal."""
 
 import csv
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,22 +15,26 @@ COLUMNS = ("step", "lr", "loss", "loss_prob", "loss_threshold", "loss_binary", "
 
 
 class RunLog:
-    """Collects the figures of the steps and writes their mean every `every` steps."""
+    """Collects the figures of the steps and writes their mean every `every` steps; nothing unless `enabled`."""
 
-    def __init__(self, out: Path, *, start: int, total: int, every: int = 20) -> None:
+    def __init__(self, out: Path, *, start: int, total: int, every: int = 20, enabled: bool = True) -> None:
         self.every = every
         self._sums: dict[str, float] = {}
         self._count = 0
         self._images = 0
         self._since = time.perf_counter()
-        fresh = start == 0 or not (out / "log.csv").exists()
-        self._file = (out / "log.csv").open("w" if fresh else "a", newline="")
+        path = out / "log.csv" if enabled else Path(os.devnull)
+        fresh = start == 0 or not path.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w" if fresh else "a", newline="")
         self._csv = csv.DictWriter(self._file, COLUMNS)
         if fresh:
             self._csv.writeheader()
-        self._events = SummaryWriter(str(out / "tensorboard"), purge_step=start)
+        self._events = SummaryWriter(str(out / "tensorboard"), purge_step=start) if enabled else None
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, TextColumn("{task.fields[figures]}"), console=Console(stderr=True))
+        self._bar = Progress(
+            *columns, TextColumn("{task.fields[figures]}"), console=Console(stderr=True), disable=not enabled
+        )
         self._task = self._bar.add_task("training", total=total, completed=start, figures="")
 
     def __enter__(self) -> "RunLog":
@@ -39,7 +44,8 @@ class RunLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
         self._file.close()
-        self._events.close()
+        if self._events:
+            self._events.close()
 
     def step(self, step: int, figures: Mapping[str, float], *, images: int) -> None:
         """One step's losses and learning rate."""
@@ -57,7 +63,8 @@ class RunLog:
         """One row of figures, everywhere."""
         self._csv.writerow({"step": step, **{name: f"{value:.6g}" for name, value in figures.items()}})
         self._file.flush()
-        for name, value in figures.items():
-            self._events.add_scalar(name, value, step)
+        if self._events:
+            for name, value in figures.items():
+                self._events.add_scalar(name, value, step)
         text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items() if name != "lr")
         self._bar.update(self._task, figures=text)

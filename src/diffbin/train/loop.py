@@ -1,93 +1,92 @@
 """The training loop, top to bottom: data, network, losses, optimiser, checkpoints, validation."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from diffbin.config import Optim, Recipe
-from diffbin.data.annotations import list_pictures
 from diffbin.data.dataset import Batch, TrainSet, train_loader
 from diffbin.errors import TrainingError
+from diffbin.metrics.evaluate import Report, list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
-from diffbin.model.dbnet import DBNet
-from diffbin.train.ema import EMA
+from diffbin.train import devices
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
+from diffbin.train.norm import freeze_norm
+from diffbin.train.run import Run, begin, restore, save
 from diffbin.train.schedule import learning_rate
 from diffbin.train.start import Start
 from diffbin.train.validate import validate
-
-PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
-
-
-@dataclass
-class Run:
-    """The moving parts of a training run."""
-
-    fabric: Fabric
-    network: DBNet
-    wrapped: nn.Module  # the network as Fabric runs it: on its device, under its precision
-    optimizer: torch.optim.Optimizer
-    ema: EMA | None
-    step: int  # steps done
 
 
 def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | None = None) -> Path:
     """Trains by the recipe and returns the path of the last checkpoint, `out/checkpoints/step_*.pt`.
 
-    `resume` goes on exactly where the newest checkpoint in `out` stopped; `start` begins with trained weights.
-    Raises `TrainingError` when a loss is not finite (the last good checkpoint stays), `ConfigError`, `InputError`.
+    `resume` goes on exactly where the newest checkpoint in `out` stopped; `start` begins with trained weights. Started
+    by `torchrun`, its processes train together: each step's `data.batch_size` samples are shared out among them, so the
+    number of devices does not change what is learned. Raises `TrainingError` when a loss is not finite (the last good
+    checkpoint stays), `ConfigError`, `InputError`.
     """
-    folder = out / "checkpoints"
-    if checkpoints.checkpoints(folder) and not resume:
-        raise TrainingError(f"{out} holds a run already; go on with --resume, or choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    for source in recipe.data.validation:  # a wrong folder is told of now, not hours later
-        list_pictures(source, recipe.data.root)
-    data = TrainSet(recipe)
-    steps_per_epoch = data.steps_per_epoch
-    total = recipe.train.steps or recipe.train.epochs * steps_per_epoch
-    run = _start(recipe, checkpoints.load_latest(folder) if resume else None, start)
-    criterion = DBLoss(recipe.loss)
-    batches = train_loader(recipe, run.step, train_set=data)
-    with RunLog(out, start=run.step, total=total) as log:
-        for batch in _until(batches, total - run.step):
-            lr = _set_rate(run.optimizer, recipe.optim, run.step, total, steps_per_epoch)
-            losses = train_step(run, criterion, batch, recipe)
-            log.step(run.step, {"lr": lr, **losses}, images=len(batch.pictures))
+    fabric = devices.open_fabric(recipe.train.precision)
+    try:
+        folder = out / "checkpoints"
+        saved: Checkpoint | None = fabric.broadcast(_find(folder, resume) if fabric.is_global_zero else None)
+        run = begin(fabric, recipe, start)
+        if saved:
+            restore(run, saved)
+        _train(run, recipe, out)
+        fabric.barrier()  # the first process has written the last checkpoint
+        return folder / checkpoints.name(run.step)
+    finally:
+        devices.close()
+
+
+def _find(folder: Path, resume: bool) -> Checkpoint | None:
+    if resume:
+        return checkpoints.load_latest(folder)
+    if checkpoints.checkpoints(folder):
+        raise TrainingError(f"{folder.parent} holds a run already; go on with --resume, or choose another --out.")
+    return None
+
+
+def _train(run: Run, recipe: Recipe, out: Path) -> None:
+    if recipe.data.validation:  # a wrong folder is told of now, not hours later
+        list_labelled(recipe.data.validation, recipe.data.root)
+    data, criterion = TrainSet(recipe), DBLoss(recipe.loss)
+    total = recipe.train.steps or recipe.train.epochs * data.steps_per_epoch
+    size = devices.share(recipe.data.batch_size, recipe.train.accumulate)
+    batches = train_loader(recipe, run.step, train_set=data, size=size, rank=devices.rank())
+    with RunLog(out, start=run.step, total=total, enabled=run.fabric.is_global_zero) as log:
+        while run.step < total:
+            lr = _set_rate(run.optimizer, recipe.optim, run.step, total, data.steps_per_epoch)
+            losses = train_step(run, criterion, _take(batches, recipe.train.accumulate), recipe)
+            log.step(run.step, {"lr": lr, **losses}, images=recipe.data.batch_size)
             last = run.step == total
             if _due(run.step, recipe.train.save_every_steps) or last:
-                _save(run, recipe, folder)  # before validation, which may fail
+                save(run, recipe, out / "checkpoints")  # before validation, which may fail
             if recipe.data.validation and (_due(run.step, recipe.train.eval_every_steps) or last):
-                log.write(run.step, validate(run.ema.network if run.ema else run.network, recipe))
-    return checkpoints.checkpoints(folder)[-1]
+                log.write(run.step, figures(validate(run.judged, recipe)))
 
 
-def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dict[str, float]:
-    """One batch forward, backward, and into the weights and their average; returns the losses by name."""
+def train_step(run: Run, criterion: DBLoss, batches: Sequence[Batch], recipe: Recipe) -> dict[str, float]:
+    """This process's parts of a step forward and backward, then the weights and their average; losses by name."""
     run.wrapped.train()
     if recipe.train.frozen_norm:
         freeze_norm(run.network.backbone)
-    batch = batch.to(run.fabric.device)
-    pictures = normalise(batch.pictures, recipe)
-    maps = (batch.prob, batch.prob_mask, batch.threshold, batch.threshold_mask)
-    targets = TargetBatch(*(labels.float() for labels in maps))
-    parts: LossParts = criterion(run.wrapped(pictures), targets)
-    losses = {f"loss_{name}": float(value.detach()) for name, value in vars(parts).items()}
-    if not all(math.isfinite(value) for value in losses.values()):
-        named = ", ".join(f"{name} = {value:.4g}" for name, value in losses.items())
-        raise TrainingError(
-            f"The loss of step {run.step} is not finite ({named}). The last checkpoint is good: lower optim.lr or "
-            "set optim.clip_norm, and --resume."
-        )
-    run.fabric.backward(parts.total)
+    devices.seed(recipe.train.seed, run.step)
+    sums: dict[str, float] = {}
+    for number, batch in enumerate(batches, 1):
+        with run.fabric.no_backward_sync(run.wrapped, enabled=number < len(batches)):
+            parts = forward(run, criterion, batch, recipe)
+            run.fabric.backward(parts.total / len(batches))
+        for name, value in vars(parts).items():
+            sums[f"loss_{name}"] = sums.get(f"loss_{name}", 0.0) + float(value.detach()) / len(batches)
+    _check(sums, run.step)
     if recipe.optim.clip_norm > 0:
         nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optim.clip_norm)
     run.optimizer.step()
@@ -95,14 +94,17 @@ def train_step(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> dic
     if run.ema:
         run.ema.update(run.network, run.step)
     run.step += 1
-    return {"loss": sum(losses.values()), **losses}
+    return {"loss": sum(sums.values()), **sums}
 
 
-def freeze_norm(network: nn.Module) -> None:
-    """BatchNorm uses its running statistics and leaves them as they are; its scale and shift still learn."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+def forward(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> LossParts:
+    """The losses of a batch."""
+    batch = batch.to(run.fabric.device)
+    maps = (batch.prob, batch.prob_mask, batch.threshold, batch.threshold_mask)
+    parts: LossParts = criterion(
+        run.wrapped(normalise(batch.pictures, recipe)), TargetBatch(*(labels.float() for labels in maps))
+    )
+    return parts
 
 
 def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
@@ -114,37 +116,18 @@ def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     return ((pictures.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _start(recipe: Recipe, saved: Checkpoint | None, start: Start | None) -> Run:
-    torch.manual_seed(recipe.train.seed)
-    fabric = Fabric(devices=1, precision=PRECISIONS[recipe.train.precision])
-    network = DBNet(recipe.model, k=recipe.loss.k).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if saved:
-        network.load_state_dict(saved.network)
-    elif start:
-        checkpoints.load_into(network, start.weights, source=start.source, part=start.part)
-    ema = EMA(network, recipe.train.ema_decay) if recipe.train.ema_decay > 0 else None
-    optimizer = _optimizer(network, recipe.optim)
-    if saved:
-        optimizer.load_state_dict(saved.optimizer)
-        torch.set_rng_state(saved.random)
-        if ema and saved.ema:
-            ema.network.load_state_dict(saved.ema)
-    wrapped, optimizer = fabric.setup(network, optimizer)
-    if ema:
-        ema.network.to(fabric.device)
-    return Run(fabric, network, wrapped, optimizer, ema, saved.step if saved else 0)
+def figures(report: Report) -> dict[str, float]:
+    """What the log tells of a validation: hmean at the recipe's score threshold, and the best over a sweep."""
+    return {"hmean": report.fixed.hmean, "best_hmean": report.best.hmean}
 
 
-def _optimizer(network: nn.Module, config: Optim) -> torch.optim.Optimizer:
-    """One group of parameters for SGD, as the reference; AdamW decays matrices and kernels only."""
-    if config.name == "sgd":
-        return torch.optim.SGD(
-            network.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+def _check(losses: dict[str, float], step: int) -> None:
+    if not all(math.isfinite(value) for value in losses.values()):
+        named = ", ".join(f"{name} = {value:.4g}" for name, value in losses.items())
+        raise TrainingError(
+            f"The loss of step {step} is not finite ({named}). The last checkpoint is good: lower optim.lr or "
+            "set optim.clip_norm, and --resume."
         )
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, config.lr)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, config: Optim, step: int, total: int, steps_per_epoch: int) -> float:
@@ -156,22 +139,9 @@ def _set_rate(optimizer: torch.optim.Optimizer, config: Optim, step: int, total:
     return lr
 
 
-def _until(batches: Iterator[Batch], count: int) -> Iterator[Batch]:
-    for _ in range(count):
-        yield next(batches)
+def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
+    return list(islice(batches, count))
 
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _save(run: Run, recipe: Recipe, folder: Path) -> Path:
-    state = Checkpoint(
-        recipe=recipe,
-        step=run.step,
-        network=run.network.state_dict(),
-        ema=run.ema.network.state_dict() if run.ema else None,
-        optimizer=run.optimizer.state_dict(),
-        random=torch.get_rng_state(),
-    )
-    return checkpoints.save(state, folder)

@@ -1,13 +1,16 @@
-"""The loss of DBNet: balanced cross entropy on P, L1 on T inside the border, Dice on B (equations 5 to 8)."""
+"""The loss of DBNet: balanced cross entropy on P, L1 on T inside the border, Dice on B (equations 5 to 8).
+
+Of the batch of all processes that train together: sums are taken over all of them before they are divided.
+"""
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffbin.config import Loss
 from diffbin.model.dbnet import TrainMaps
+from diffbin.train.devices import largest, total
 
 EPSILON = 1e-6
 
@@ -56,19 +59,19 @@ class DBLoss(nn.Module):
 def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float) -> Tensor:
     """Cross entropy over all positives and the hardest negatives, at most `negative_ratio` for each positive."""
     positive, negative = target * mask, (1 - target) * mask
-    n_positive = int(positive.sum())
-    n_negative = min(int(negative.sum()), int(n_positive * negative_ratio))
+    n_positive = int(total(positive.sum()))
+    n_negative = min(int(total(negative.sum())), int(n_positive * negative_ratio))
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    hardest = torch.topk((loss * negative).flatten(), n_negative).values
-    return ((loss * positive).sum() + hardest.sum()) / (n_positive + n_negative + EPSILON)
+    hardest = largest((loss * negative).flatten(), n_negative)
+    return total((loss * positive).sum() + hardest.sum()) / (n_positive + n_negative + EPSILON)
 
 
 def masked_l1(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute difference inside the mask."""
-    return ((value - target).abs() * mask).sum() / (mask.sum() + EPSILON)
+    return total(((value - target).abs() * mask).sum()) / (total(mask.sum()) + EPSILON)
 
 
 def masked_dice(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """1 - 2 |A B| / (|A| + |B|) inside the mask; 1 where both are empty."""
-    overlap = (value * target * mask).sum()
-    return 1 - 2 * overlap / ((value * mask).sum() + (target * mask).sum() + EPSILON)
+    overlap, both = total((value * target * mask).sum()), total((value * mask).sum() + (target * mask).sum())
+    return 1 - 2 * overlap / (both + EPSILON)

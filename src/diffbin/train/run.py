@@ -1,0 +1,84 @@
+"""The moving parts of a run: how they are made, put back to a checkpoint, and saved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+from torch import nn
+
+from diffbin.config import Optim, Recipe
+from diffbin.model import checkpoints
+from diffbin.model.checkpoints import Checkpoint
+from diffbin.model.dbnet import DBNet
+from diffbin.train.ema import EMA
+from diffbin.train.norm import synchronise_norm
+from diffbin.train.start import Start
+
+
+@dataclass
+class Run:
+    """What a step changes."""
+
+    fabric: Fabric
+    network: DBNet
+    wrapped: _FabricModule  # the network as Fabric runs it: its device, its precision, its peers
+    optimizer: torch.optim.Optimizer
+    ema: EMA | None
+    step: int  # steps done
+
+    @property
+    def judged(self) -> DBNet:
+        """What is evaluated and exported: the average where there is one."""
+        return self.ema.network if self.ema else self.network
+
+
+def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
+    """A run at step 0, from random weights or those of `start`; the same on every process."""
+    torch.manual_seed(recipe.train.seed)
+    network = DBNet(recipe.model, k=recipe.loss.k).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start:
+        checkpoints.load_into(network, start.weights, source=start.source, part=start.part)
+    ema = EMA(network, recipe.train.ema_decay) if recipe.train.ema_decay > 0 else None
+    if recipe.train.sync_norm:
+        synchronise_norm(network, fabric.device)
+    wrapped, optimizer = fabric.setup(network, make_optimizer(network, recipe.optim))
+    if ema:
+        ema.network.to(fabric.device)
+    return Run(fabric, network, wrapped, optimizer, ema, 0)
+
+
+def restore(run: Run, saved: Checkpoint) -> None:
+    """Puts a run to the state that was saved; nothing else is needed to go on exactly."""
+    run.network.load_state_dict(saved.network)
+    run.optimizer.load_state_dict(saved.optimizer)
+    if run.ema and saved.ema:
+        run.ema.network.load_state_dict(saved.ema)
+    run.step = saved.step
+
+
+def save(run: Run, recipe: Recipe, folder: Path) -> None:
+    """Writes a checkpoint; on the first process only."""
+    if not run.fabric.is_global_zero:
+        return
+    state = Checkpoint(
+        recipe=recipe,
+        step=run.step,
+        network=run.network.state_dict(),
+        ema=run.ema.network.state_dict() if run.ema else None,
+        optimizer=run.optimizer.state_dict(),
+    )
+    checkpoints.save(state, folder)
+
+
+def make_optimizer(network: nn.Module, config: Optim) -> torch.optim.Optimizer:
+    """One group of parameters for SGD, as the reference; AdamW decays matrices and kernels only."""
+    if config.name == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, config.lr)
