@@ -154,7 +154,7 @@ class Train:
     epoch_samples: int = 0  # samples that count as an epoch; 0 = the size of the training set
     eval_every_steps: int = 0  # 0 = only at the end
     save_every_steps: int = 1000
-    precision: Literal["32", "bf16"] = "bf16"
+    precision: Literal["32", "bf16", "64"] = "bf16"  # "64" tells rounding from error when runs are compared
     ema_decay: float = 0.0  # 0 = no moving average of the weights
     frozen_norm: bool = False  # the backbone's BatchNorm keeps its running statistics
     sync_norm: bool = False  # BatchNorm sees the batch of all devices

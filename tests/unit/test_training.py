@@ -1,8 +1,10 @@
 """The loop: every recipe runs, runs resume exactly, trouble stops with its name."""
 
+import copy
 import json
 import shutil
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,14 @@ import torch
 from conftest import small_recipe
 from diffbin import recipes
 from diffbin.config import Optim, Source, Train
-from diffbin.errors import ModelError, TrainingError, TrainingWarning
+from diffbin.data.dataset import SampleNumbers, TrainSet, collate
+from diffbin.errors import ConfigError, ModelError, TrainingError, TrainingWarning
 from diffbin.model import checkpoints
-from diffbin.train.loop import train
+from diffbin.train import devices
+from diffbin.train.loop import train, train_step
+from diffbin.train.losses import DBLoss
+from diffbin.train.norm import SyncNorm, synchronise_norm
+from diffbin.train.run import begin
 from diffbin.train.start import Start
 
 QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015", "diffbin_words")
@@ -84,3 +91,42 @@ def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
             checkpoints.read_weights(tmp_path / name)
     with pytest.raises(ModelError, match="do not fit"):
         checkpoints.build(small_recipe(pages), {"a": torch.zeros(1)}, source="a.pt")
+
+
+def test_parts_of_a_step_add_up(pages: Path, tmp_path: Path) -> None:
+    recipe = replace(small_recipe(pages), train=Train(steps=1, precision="64", accumulate=1))
+    data = replace(recipe.data, batch_size=4)
+    whole = TrainSet(recipe)
+    halves = [collate([whole[number] for number in numbers]) for numbers in islice(SampleNumbers(0, 2), 2)]
+    runs = [begin(devices.open_fabric("64"), replace(recipe, data=data), None) for _ in range(2)]
+    first = train_step(runs[0], DBLoss(recipe.loss), [halves[0]], recipe)
+    twice = train_step(runs[1], DBLoss(recipe.loss), [halves[0], halves[0]], recipe)
+    assert first == pytest.approx(twice)
+    for one, other in zip(runs[0].network.parameters(), runs[1].network.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-9)
+    with pytest.raises(ConfigError, match=r"data.batch_size is 4.* x 3"):
+        devices.share(4, 3)
+    with pytest.raises(ConfigError, match=r"train\.accumulate is 0"):
+        Train(steps=1, accumulate=0)
+
+
+def test_norm_of_one_process_is_batch_norm() -> None:
+    torch.manual_seed(0)
+    plain, pictures = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)), torch.randn(4, 3, 9, 9)
+    shared = copy.deepcopy(plain)
+    synchronise_norm(shared, torch.device("cpu"))
+    assert isinstance(shared[1], SyncNorm) and shared.state_dict().keys() == plain.state_dict().keys()
+    for _ in range(2):
+        wanted, found = plain(pictures), shared(pictures)
+        assert torch.allclose(wanted, found, atol=1e-6)
+    wanted.square().sum().backward(), found.square().sum().backward()
+    for one, other in zip(plain.parameters(), shared.parameters(), strict=True):
+        assert one.grad is not None and other.grad is not None and torch.allclose(one.grad, other.grad, atol=1e-3)
+    for name, value in plain.state_dict().items():
+        assert torch.allclose(value, shared.state_dict()[name])
+    assert torch.allclose(plain.eval()(pictures), shared.eval()(pictures), atol=1e-6)
+
+
+def test_a_run_that_never_began_can_be_resumed(pages: Path, tmp_path: Path) -> None:
+    with pytest.warns(TrainingWarning, match="no checkpoint in .* the run begins"):
+        train(small_recipe(pages, steps=1), out=tmp_path / "run", resume=True)

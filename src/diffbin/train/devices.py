@@ -20,7 +20,7 @@ from torch import Tensor, distributed
 from diffbin.errors import ConfigError
 
 T = TypeVar("T")
-PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
+PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 LOST = object()  # fills the shorter shares
 
 

@@ -1,6 +1,7 @@
 """The training loop, top to bottom: data, network, losses, optimiser, checkpoints, validation."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import nn
 
 from diffbin.config import Optim, Recipe
 from diffbin.data.dataset import Batch, TrainSet, train_loader
-from diffbin.errors import TrainingError
+from diffbin.errors import TrainingError, TrainingWarning
 from diffbin.metrics.evaluate import Report, list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
@@ -27,10 +28,10 @@ from diffbin.train.validate import validate
 def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | None = None) -> Path:
     """Trains by the recipe and returns the path of the last checkpoint, `out/checkpoints/step_*.pt`.
 
-    `resume` goes on exactly where the newest checkpoint in `out` stopped; `start` begins with trained weights. Started
-    by `torchrun`, its processes train together: each step's `data.batch_size` samples are shared out among them, so the
-    number of devices does not change what is learned. Raises `TrainingError` when a loss is not finite (the last good
-    checkpoint stays), `ConfigError`, `InputError`.
+    `resume` goes on exactly where the newest checkpoint in `out` stopped, if there is one; `start` begins with trained
+    weights. Started by `torchrun`, its processes train together: each step's `data.batch_size` samples are shared out
+    among them, so the number of devices does not change what is learned. Raises `TrainingError` when a loss is not
+    finite (the last good checkpoint stays), `ConfigError`, `InputError`.
     """
     fabric = devices.open_fabric(recipe.train.precision)
     try:
@@ -47,9 +48,12 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
 
 
 def _find(folder: Path, resume: bool) -> Checkpoint | None:
-    if resume:
+    there = bool(checkpoints.checkpoints(folder))
+    if resume and there:
         return checkpoints.load_latest(folder)
-    if checkpoints.checkpoints(folder):
+    if resume:
+        warnings.warn(f"There is no checkpoint in {folder} yet; the run begins.", TrainingWarning, stacklevel=2)
+    elif there:
         raise TrainingError(f"{folder.parent} holds a run already; go on with --resume, or choose another --out.")
     return None
 

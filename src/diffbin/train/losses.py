@@ -5,6 +5,7 @@ Of the batch of all processes that train together: sums are taken over all of th
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,7 +41,7 @@ class LossParts:
 
 
 class DBLoss(nn.Module):
-    """See `Loss` for the weights. All terms are reduced over the whole batch, in float32."""
+    """See `Loss` for the weights. All terms are reduced over the whole batch, in float32 at least."""
 
     def __init__(self, config: Loss) -> None:
         super().__init__()
@@ -49,11 +50,15 @@ class DBLoss(nn.Module):
     def forward(self, maps: TrainMaps, targets: TargetBatch) -> LossParts:
         """Maps `(n, 1, h, w)` and targets `(n, h, w)` -> three scalars."""
         c = self.config
-        logits, threshold, binary = (m.float().squeeze(1) for m in (maps.prob_logits, maps.threshold, maps.binary))
+        logits, threshold, binary = (_single(m) for m in (maps.prob_logits, maps.threshold, maps.binary))
         bce = balanced_bce(logits, targets.prob, targets.prob_mask, c.negative_ratio)
         l1 = masked_l1(threshold, targets.threshold, targets.threshold_mask)
         dice = masked_dice(binary, targets.prob, targets.prob_mask)
         return LossParts(c.prob_weight * bce, c.threshold_weight * l1, c.binary_weight * dice)
+
+
+def _single(maps: Tensor) -> Tensor:
+    return maps.squeeze(1).to(torch.promote_types(maps.dtype, torch.float32))
 
 
 def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float) -> Tensor:

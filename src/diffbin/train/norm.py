@@ -22,7 +22,7 @@ def synchronise_norm(network: nn.Module, device: torch.device) -> None:
         for name, norm in list(parent.named_children()):
             if isinstance(norm, nn.BatchNorm2d):
                 kind = nn.SyncBatchNorm if device.type == "cuda" else SyncNorm
-                synchronised = kind(norm.num_features, norm.eps, norm.momentum)
+                synchronised = kind(norm.num_features, norm.eps, norm.momentum).to(norm.weight)
                 synchronised.load_state_dict(norm.state_dict())
                 setattr(parent, name, synchronised)
 
@@ -34,8 +34,8 @@ class SyncNorm(nn.BatchNorm2d):
         """In evaluation the running statistics; in training those of the global batch, taken in float32."""
         if not self.training:
             return super().forward(input)
-        x = input.float()
-        values = devices.total(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
+        x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
+        values = devices.total(x.new_tensor(x.numel() // x.shape[1]))
         mean = devices.total(x.sum((0, 2, 3))) / values
         centred = x - mean[:, None, None]
         variance = devices.total(centred.square().sum((0, 2, 3))) / values

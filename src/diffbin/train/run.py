@@ -45,7 +45,7 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
         synchronise_norm(network, fabric.device)
     wrapped, optimizer = fabric.setup(network, make_optimizer(network, recipe.optim))
     if ema:
-        ema.network.to(fabric.device)
+        ema.network.to(next(network.parameters()))
     return Run(fabric, network, wrapped, optimizer, ema, 0)
 
 

@@ -1,0 +1,103 @@
+"""Training as it is run: killed and resumed, and by two processes at once."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import small_recipe
+from diffbin.config import to_dict
+from diffbin.model import checkpoints
+from diffbin.model.checkpoints import Checkpoint
+
+pytestmark = pytest.mark.slow
+DIFFBIN = ("-m", "diffbin")
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *DIFFBIN)
+
+
+def command(pages: Path, *program: str, out: Path, **settings: object) -> list[str]:
+    recipe = pages / "recipe.py"
+    text = json.dumps(to_dict(small_recipe(pages)))
+    recipe.write_text(
+        f"import json\nfrom diffbin.config import Recipe, from_dict\nRECIPE = from_dict(Recipe, json.loads({text!r}))\n"
+    )
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
+    return [sys.executable, *program, "train", str(recipe), *sets, "--out", str(out)]
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # sums of another number of threads are rounded otherwise
+
+
+def run(line: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(line, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+
+def last(out: Path) -> Checkpoint:
+    return checkpoints.load(checkpoints.checkpoints(out / "checkpoints")[-1])
+
+
+def test_killed_runs_go_on_bit_for_bit(pages: Path, tmp_path: Path) -> None:
+    settings = {"train__steps": 30, "train__save_every_steps": 3, "train__ema_decay": 0.9}
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    done = run(command(pages, *DIFFBIN, out=straight, **settings))
+    assert done.returncode == 0, done.stderr
+    line = command(pages, *DIFFBIN, out=broken, **settings)
+    for kill in range(3):
+        left = checkpoints.checkpoints(broken / "checkpoints")
+        child = subprocess.Popen(
+            line + ["--resume"] * bool(left), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
+        )
+        while child.poll() is None and checkpoints.checkpoints(broken / "checkpoints") == left:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.3))
+        child.kill()
+        assert child.wait() == -signal.SIGKILL or kill, "it was done before it was killed"
+    done = run([*line, "--resume"])
+    assert done.returncode == 0, done.stderr
+    first, second = last(straight), last(broken)
+    assert first.step == second.step == 30 and first.ema and second.ema
+    for name, value in first.network.items():
+        assert torch.equal(value, second.network[name]) and torch.equal(first.ema[name], second.ema[name])
+    for key, state in first.optimizer["state"].items():
+        assert torch.equal(state["exp_avg_sq"], second.optimizer["state"][key]["exp_avg_sq"])
+
+
+def test_two_processes_learn_what_one_does(pages: Path, tmp_path: Path) -> None:
+    """In double precision, so that what differs is an error and not rounding, which a network magnifies."""
+    settings = {"train__steps": 20, "data__batch_size": 16, "train__accumulate": 2, "train__precision": 64}
+    one, two = tmp_path / "one", tmp_path / "two"
+    for line in (
+        command(pages, *DIFFBIN, out=one, **settings),
+        command(pages, *TWO, out=two, train__sync_norm="true", **settings),
+    ):
+        done = run(line)
+        assert done.returncode == 0, done.stderr
+    first, second = last(one), last(two)
+    for name, value in first.network.items():
+        assert torch.allclose(value, second.network[name], rtol=1e-5, atol=1e-5), name
+    rows = [(out / "log.csv").read_text().splitlines() for out in (one, two)]
+    assert rows[0][-1] == rows[1][-1]  # the score: no picture counted twice, none lost
+    assert len(rows[0]) == len(rows[1])
+
+
+def test_shares_must_be_equal(pages: Path, tmp_path: Path) -> None:
+    done = run(command(pages, *TWO, out=tmp_path / "run", data__batch_size=3))
+    assert done.returncode and "must be a multiple of 2 processes" in done.stderr
+
+
+def test_a_full_disk_is_one_sentence(pages: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(pages, *DIFFBIN, out=tmp_path / "run"),
+        capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )  # fmt: skip
+    assert done.returncode == 2 and "is the disk full?" in done.stderr and "Traceback" not in done.stderr
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
