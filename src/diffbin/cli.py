@@ -17,6 +17,7 @@ import typer
 from diffbin import __version__
 from diffbin.bench import commands as benchmarking
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
+from diffbin.metrics import commands as scoring
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -30,6 +31,7 @@ app.command()(training.synth)
 app.command()(training.train)
 app.command()(training.export)
 app.command()(benchmarking.bench)
+app.command()(scoring.tune)
 ModelOption = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]

@@ -12,11 +12,12 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from diffbin import __version__
+from diffbin import __version__, zoo
 from diffbin.config import Recipe, Runtime, to_dict
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
+from diffbin.files import write_whole
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
 from diffbin.model.prob_path import ProbPath
@@ -55,6 +56,20 @@ def export(
             )
         partial.replace(out)
     return difference
+
+
+def with_settings(model: str, out: Path, recipe: Recipe) -> None:
+    """Writes a model, by name or file, with the settings of `recipe` to `out`: a checkpoint is exported for it."""
+    path = zoo.find(model)
+    if path.suffix in zoo.CHECKPOINTS:
+        export(path, out, card={}, recipe=recipe)
+        return
+    graph = onnx.load(str(path))
+    stored = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == METADATA_KEY))
+    onnx.helper.set_model_props(
+        graph, {METADATA_KEY: json.dumps({**stored, "recipe": to_dict(recipe)}, ensure_ascii=False)}
+    )
+    write_whole(out, graph.SerializeToString())
 
 
 def halved(weights: checkpoints.Weights) -> checkpoints.Weights:

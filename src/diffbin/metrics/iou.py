@@ -114,12 +114,30 @@ def interval(
     pictures: Sequence[PictureMatch], threshold: float, *, matching: Matching = "greedy", draws: int = 1000
 ) -> tuple[float, float]:
     """95 % bootstrap interval of the hmean: the set's pictures drawn anew, with a fixed seed."""
+    return _interval(_drawn(pictures, threshold, matching, draws))
+
+
+def gain_interval(
+    before: tuple[Sequence[PictureMatch], float], after: tuple[Sequence[PictureMatch], float], *, draws: int = 1000
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the gain in hmean: of both, matches and score threshold, the same pictures are drawn.
+
+    Above zero, the gain is more than the choice of pictures explains, even where the intervals of the two overlap.
+    """
+    first, second = (_drawn(pictures, threshold, "greedy", draws) for pictures, threshold in (before, after))
+    return _interval(second - first)
+
+
+def _drawn(pictures: Sequence[PictureMatch], threshold: float, matching: Matching, draws: int) -> NDArray[np.float64]:
     single = [score([picture], threshold, matching=matching) for picture in pictures]
     counts = np.array([(s.hits, s.regions, s.predictions) for s in single]).reshape(-1, 3)
     if not len(counts):
-        return 0.0, 0.0
+        return np.zeros(draws)
     drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
-    hmeans = [Score(threshold, *(int(n) for n in total)).hmean for total in counts[drawn].sum(axis=1)]
+    return np.array([Score(threshold, *(int(n) for n in total)).hmean for total in counts[drawn].sum(axis=1)])
+
+
+def _interval(hmeans: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.quantile(hmeans, (0.025, 0.975))
     return float(low), float(high)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from diffbin.errors import InputError
 from diffbin.terminal import need_torch, progress
@@ -41,7 +42,9 @@ def synth(
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A name of `diffbin recipes`, or a .py file that defines RECIPE.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="A name of `diffbin recipes`, or a .py file that defines RECIPE.")
+    ] = None,
     assignments: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
@@ -51,21 +54,69 @@ def train(
     backbone: Annotated[
         Path | None, typer.Option(help="Start the backbone from this .pth: torchvision's, oCLIP's, or a detector's.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--from", help="Instead of a recipe: train this model further on --images and --gt.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="With --from: folder of one's own pictures.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="With --from: folder of their labels.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
 ) -> None:
-    """Train by a recipe."""
+    """Train by a recipe; or, with --from, train a model further on pictures of one's own."""
+    need_torch("Training")
+    if (recipe is None) == (model is None):
+        raise InputError("Give a recipe, or --from MODEL with --images DIR and --gt DIR.")
+    if recipe is None:
+        if not (model and images and gt):
+            raise InputError("--from MODEL needs --images DIR and --gt DIR.")
+        _train_further(model, images, gt, format_, assignments or [], out or Path("runs") / images.name, resume)
+        return
+    if images or gt:
+        raise InputError("--images and --gt go with --from; a recipe names its pictures: --set data.root=DIR.")
+    _train_by_recipe(recipe, assignments or [], out, resume, weights, backbone)
+
+
+def _train_by_recipe(
+    recipe: str, assignments: list[str], out: Path | None, resume: bool, weights: str | None, backbone: Path | None
+) -> None:
     from diffbin import recipes
     from diffbin.overrides import override
-
-    need_torch("Training")
     from diffbin.train import devices
     from diffbin.train.loop import train as run
     from diffbin.train.start import read_start
 
-    resolved = override(recipes.load(recipe), assignments or [])
+    resolved = override(recipes.load(recipe), assignments)
     start = read_start(resolved, weights=weights, backbone=backbone)
     last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start=start)
     if devices.is_first():
         print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
+
+
+def _train_further(
+    model: str, images: Path, gt: Path, format_: str, assignments: list[str], out: Path, resume: bool
+) -> None:
+    from diffbin.config import Source, from_dict
+    from diffbin.train import devices
+    from diffbin.train.finetune import finetune, plan
+
+    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt)})
+    planned = plan(model, source, assignments)
+    if devices.is_first():
+        print(planned.sentence, flush=True)
+    bar = progress()
+    tasks: dict[str, TaskID] = {}
+
+    def show(name: str, done: int, total: int) -> None:
+        bar.start()  # not before: training shows a bar of its own
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done)
+
+    try:
+        outcome = finetune(planned, out=out, resume=resume, progress=show)
+    finally:
+        bar.stop()
+    if outcome:
+        print(outcome.told)
 
 
 def export(

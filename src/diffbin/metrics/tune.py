@@ -1,0 +1,108 @@
+"""Which input size and which thresholds suit a model and a kind of pictures, tried out on labelled ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from diffbin.config import Decode, Preprocess
+from diffbin.data.annotations import read_picture
+from diffbin.data.labels import READERS
+from diffbin.decode import decode
+from diffbin.detector import Detector
+from diffbin.image import Resize
+from diffbin.metrics.evaluate import Labelled
+from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
+
+MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
+UNCLIP_RATIOS = (1.5, 1.7, 1.9, 2.1, 2.3)
+SCORE_THRESHOLDS = tuple(round(0.3 + 0.05 * i, 2) for i in range(12))
+SIZES = (0.75, 1.0, 1.25)  # of an input, tried unless others are asked for
+AS_GOOD = 0.005  # hmean that a smaller, faster input may cost
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Settings of a model, and their score on the pictures that they were chosen on, which flatters."""
+
+    preprocess: Preprocess
+    decode: Decode
+    score: Score
+
+    def to_dict(self) -> dict[str, float]:
+        """The settings by the names that `--set` takes, and the score."""
+        sizes, chosen, score = self.preprocess, self.decode, self.score
+        return {
+            "preprocess.short_px": sizes.short_px,
+            "preprocess.long_px": sizes.long_px,
+            "decode.mask_threshold": chosen.mask_threshold,
+            "decode.unclip_ratio": chosen.unclip_ratio,
+            "decode.score_threshold": chosen.score_threshold,
+            "hmean": round(score.hmean, 4),
+            "precision": round(score.precision, 4),
+            "recall": round(score.recall, 4),
+        }
+
+    @property
+    def options(self) -> str:
+        """As `diffbin export` takes them."""
+        return " ".join(f"--set {name}={value:g}" for name, value in self.to_dict().items() if "." in name)
+
+    def __str__(self) -> str:
+        figures = self.to_dict()
+        return "  ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in figures.items())
+
+
+def tune(
+    detector: Detector,
+    pictures: Sequence[Labelled],
+    short_px: Sequence[int],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Setting]:
+    """The setting of the highest hmean for each input size, a short side in pixels, in the order given.
+
+    The network sees each picture once a size; its map is decoded under 20 combinations of mask threshold and unclip
+    ratio, and scored under 12 score thresholds. `progress` is called with the pictures done and their total.
+    """
+    trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
+    for done, (source, picture) in enumerate(pictures, 1):
+        wanted, image = READERS[source.format](picture.label), read_picture(picture.image)
+        for trial in trials:
+            size = Resize.fit(image.shape[:2], trial.detector.preprocess)
+            prob = trial.detector.prob(image)
+            for settings, matches in trial.matches.items():
+                found = decode(prob, settings, scale=size.scale, size=size.original).clip()
+                matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
+        if progress:
+            progress(done, len(pictures))
+    return [trial.best() for trial in trials]
+
+
+class Trials:
+    """One input size under all ways to decode."""
+
+    def __init__(self, detector: Detector, preprocess: Preprocess) -> None:
+        self.detector = Detector(detector.engine, decode=detector.decode, preprocess=preprocess)
+        lowest = replace(detector.decode, score_threshold=SCORE_THRESHOLDS[0])
+        self.matches: dict[Decode, list[PictureMatch]] = {
+            replace(lowest, mask_threshold=mask, unclip_ratio=unclip): []
+            for mask, unclip in product(MASK_THRESHOLDS, UNCLIP_RATIOS)
+        }
+
+    def best(self) -> Setting:
+        """Of equals the first."""
+        scored = [(decode, best(sweep(matches, SCORE_THRESHOLDS))) for decode, matches in self.matches.items()]
+        chosen, score = max(scored, key=lambda pair: pair[1].hmean)
+        return Setting(self.detector.preprocess, replace(chosen, score_threshold=score.threshold), score)
+
+
+def resized(preprocess: Preprocess, short_px: int) -> Preprocess:
+    """The same shape of input, smaller or larger."""
+    return replace(preprocess, short_px=short_px, long_px=round(preprocess.long_px * short_px / preprocess.short_px))
+
+
+def choose(settings: Sequence[Setting]) -> Setting:
+    """The smallest input that is as good as any, to 0.005 hmean."""
+    highest = max(setting.score.hmean for setting in settings)
+    good = [setting for setting in settings if setting.score.hmean >= highest - AS_GOOD]
+    return min(good, key=lambda setting: setting.preprocess.short_px)

@@ -1,0 +1,171 @@
+"""`diffbin train --from MODEL --images DIR --gt DIR`: trained further on one's own pictures, compared, and written."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from diffbin import zoo
+from diffbin.config import Recipe, Source
+from diffbin.data.annotations import take_part
+from diffbin.detector import Detector
+from diffbin.engines.torch import TorchEngine
+from diffbin.errors import ModelError
+from diffbin.export import export
+from diffbin.metrics.evaluate import Labelled, Report, Trial, list_labelled, report, try_out
+from diffbin.metrics.iou import gain_interval
+from diffbin.metrics.tune import SIZES, choose, tune
+from diffbin.model import checkpoints
+from diffbin.overrides import override
+from diffbin.train import card, devices
+from diffbin.train.loop import train
+from diffbin.train.settings import Text, measure, suit
+from diffbin.train.start import Start
+
+TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
+Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on the held-back pictures."""
+
+    name: str
+    detector: Detector
+    trials: Sequence[Trial]
+
+    @property
+    def report(self) -> Report:
+        """At its own score threshold."""
+        return report(self.trials, self.detector.decode.score_threshold)
+
+    @property
+    def figures(self) -> str:
+        """For people."""
+        score, (low, high) = self.report.fixed, self.report.interval
+        return (
+            f"short side {self.detector.preprocess.short_px:4}  H {score.hmean:.3f} ({low:.3f} to {high:.3f})  "
+            f"P {score.precision:.3f}  R {score.recall:.3f}"
+        )
+
+    def gain_over(self, other: "Row") -> tuple[float, float]:
+        """95 % interval of the gain in hmean, over the same pictures drawn anew."""
+        first, second = (
+            ([trial.match for trial in row.trials], row.detector.decode.score_threshold) for row in (other, self)
+        )
+        return gain_interval(first, second)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be run."""
+
+    model: str  # trained further
+    start: Start
+    recipe: Recipe
+    text: Text  # what the labels say
+    pictures: tuple[int, int]  # to learn from, held back
+
+    @property
+    def sentence(self) -> str:
+        """For people, before it begins."""
+        r, (learnt, held_back) = self.recipe, self.pictures
+        return (
+            f"{self.model}, trained further on {learnt} pictures; {held_back} are held back to score it. The median "
+            f"text is {self.text.height * self.text.short_px:.0f} px high in pictures of {self.text.short_px:.0f} px, "
+            f"so the network sees them at {r.preprocess.short_px} px: {r.train.steps} steps of {r.data.batch_size} "
+            f"crops of {r.augment.crop_px} px, rate {r.optim.lr:g}, {r.train.precision}. Change any of it by --set."
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of it; no `rows` where no picture was held back."""
+
+    model: Path  # ONNX, with the chosen settings and its card inside
+    card: Path
+    rows: Sequence[Row]  # as it came; the same with settings chosen for these pictures; trained, with settings chosen
+
+    @property
+    def told(self) -> str:
+        """For people, when it is done."""
+        lines = [f"{row.name:45} {row.figures}" for row in self.rows]
+        if self.rows:
+            first, last = self.rows[0], self.rows[-1]
+            low, high = last.gain_over(first)
+            gain = last.report.fixed.hmean - first.report.fixed.hmean
+            verdict = "" if low > 0 else "; it may be chance: more pictures would tell"
+            lines.append(f"gain {gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}{verdict}")
+        else:
+            lines.append("No picture was held back, so nothing is known of how good it is.")
+        return "\n".join([*lines, f"{self.model} is ready for `diffbin detect --model`; {self.card} tells all of it."])
+
+
+def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
+    """Looks at model and pictures. Raises `ModelError`, `InputError`, `TrainingError`, `ConfigError`."""
+    path = zoo.weights_of(model)
+    if path.suffix not in zoo.CHECKPOINTS:
+        raise ModelError(
+            f"{model} cannot be trained further: give a model of `diffbin models`, an installed row of "
+            "`diffbin zoo list`, a checkpoint .pt, or .safetensors."
+        )
+    stored, weights = checkpoints.read_weights(path)
+    text = measure(source, "")
+    count = len(list_labelled([source], ""))
+    recipe = override(suit(stored, source, count, text), assignments)
+    held_back = len(list_labelled(recipe.data.validation, recipe.data.root)) if recipe.data.validation else 0
+    return Plan(model, Start(weights, str(path)), recipe, text, (count - held_back, held_back))
+
+
+def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:
+    """Trains as planned, chooses settings on pictures trained on, scores on those held back, and exports.
+
+    Writes checkpoints, `model.onnx` and `MODEL_CARD.md` to `out`. None on any but the first of several processes.
+    """
+    began = time.time()
+    last = train(planned.recipe, out=out, resume=resume, start=planned.start)
+    minutes = (time.time() - began) / 60
+    if not devices.is_first():
+        return None
+    detectors = choose_settings(planned, last, progress)
+    trained = detectors[-1][1]
+    recipe = replace(planned.recipe, preprocess=trained.preprocess, decode=trained.decode)
+    rows = score(detectors, recipe)
+    told = card.texts(planned.model, recipe, rows[-1].report if rows else None, minutes=minutes)
+    export(last, out / "model.onnx", card=told, recipe=recipe)
+    card.write(out / "MODEL_CARD.md", told, [(row.name, row.detector, row.report) for row in rows], recipe)
+    return Outcome(out / "model.onnx", out / "MODEL_CARD.md", rows)
+
+
+def choose_settings(planned: Plan, last: Path, progress: Progress) -> list[tuple[str, Detector]]:
+    """The model as it came, with settings chosen on pictures trained on, and trained, with settings chosen alike."""
+    recipe, own = planned.recipe, checkpoints.read_weights(zoo.weights_of(planned.model))[0]
+    before = Detector(TorchEngine(checkpoints.build(own, planned.start.weights, source=planned.start.source), own))
+    weights = checkpoints.read_weights(last)[1]
+    after = Detector(TorchEngine(checkpoints.build(recipe, weights, source=str(last)), recipe))
+    known = spread(list_labelled(recipe.data.train, recipe.data.root), TUNED_ON)
+    sizes = sorted({round(recipe.preprocess.short_px * size / 32) * 32 for size in SIZES} | {own.preprocess.short_px})
+
+    def chosen(name: str, detector: Detector) -> Detector:
+        setting = choose(tune(detector, known, sizes, progress=partial(progress, name)))
+        return Detector(detector.engine, decode=setting.decode, preprocess=setting.preprocess)
+
+    return [
+        (f"{planned.model} as it came", before),
+        (f"{planned.model}, settings chosen", chosen("choosing settings before", before)),
+        ("trained, settings chosen", chosen("choosing settings after", after)),
+    ]
+
+
+def score(detectors: Sequence[tuple[str, Detector]], recipe: Recipe) -> list[Row]:
+    """Each of them on the held-back pictures."""
+    if not recipe.data.validation:
+        return []
+    held_back = list_labelled(recipe.data.validation, recipe.data.root)
+    return [Row(name, detector, [try_out(detector, picture) for picture in held_back]) for name, detector in detectors]
+
+
+def spread(pictures: Sequence[Labelled], count: int) -> list[Labelled]:
+    """At most `count` of them, from all over the set."""
+    return take_part(pictures, f"::{max(1, -(-len(pictures) // count))}")
