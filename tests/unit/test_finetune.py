@@ -1,0 +1,106 @@
+"""Training further on pictures of one's own."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import page, small_recipe
+from diffbin.cli import app
+from diffbin.config import Source
+from diffbin.detector import Detector
+from diffbin.errors import InputError, ModelError, TrainingError
+from diffbin.metrics.iou import PictureMatch, gain_interval
+from diffbin.model.checkpoints import write_weights
+from diffbin.model.dbnet import DBNet
+from diffbin.train.finetune import plan
+from diffbin.train.settings import Text, measure, split, suit
+
+
+def folder(root: Path, count: int, *, mark: str = "word") -> Source:
+    """Labelled pictures."""
+    for name in ("images", "gt"):
+        (root / name).mkdir(parents=True)
+    for i in range(count):
+        picture, quads = page(1 + i % 3)
+        cv2.imwrite(str(root / "images" / f"{i}.png"), picture)
+        (root / "gt" / f"{i}.txt").write_text("\n".join(",".join(map(str, quad)) + f",{mark}" for quad in quads))
+    return Source(images=str(root / "images"), labels=str(root / "gt"))
+
+
+@pytest.mark.parametrize(("count", "held_back"), [(1, 0), (2, 1), (9, 1), (10, 2), (49, 9), (50, 5), (300, 30)])
+def test_the_split(count: int, held_back: int, tmp_path: Path) -> None:
+    from diffbin.data.annotations import take_part
+
+    learnt, kept = split(count)
+    parts = take_part(range(count), learnt), take_part(range(count), kept) if kept else []
+    assert len(parts[1]) == held_back and sorted([*parts[0], *parts[1]]) == list(range(count))
+
+
+def test_settings_follow_from_the_labels(tmp_path: Path) -> None:
+    source = folder(tmp_path, 12)
+    text = measure(source, "")
+    assert text.height == pytest.approx(18 / 96) and text.width == pytest.approx(90 / 96)
+    assert text.tilted == text.curved == 0 and text.short_px == 96
+    small = suit(small_recipe(tmp_path), source, 12, text)
+    assert small.preprocess.short_px == 416  # 18 px of 96 would be 32 px at 171, below the bounds
+    assert small.augment.rotate_deg == 10 and small.decode.shape == "quad" and small.train.steps == 300
+    assert small.augment.scale_min < 416 / 96 < small.augment.scale_max
+    curved = suit(small_recipe(tmp_path), source, 5000, Text(0.05, 0.3, 0.5, 0.5, 720))
+    assert curved.preprocess.short_px == 640 and curved.decode.shape == "polygon" and curved.augment.rotate_deg == 30
+    assert curved.train.steps == 4000 and curved.data.validation[0].part == "9::10"
+
+
+def test_turned_text_is_seen(tmp_path: Path) -> None:
+    source = folder(tmp_path, 3)
+    quad = cv2.boxPoints(((60, 50), (80, 12), 25)).astype(int).ravel()
+    for label in (tmp_path / "gt").iterdir():
+        label.write_text(",".join(map(str, quad)) + ",word")
+    assert measure(source, "").tilted == 1
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_further(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, recipe = folder(tmp_path / "mine", 10), small_recipe(tmp_path)
+    weights = DBNet(recipe.model).state_dict()
+    weights["det_head.binarize.6.bias"] -= 2  # few regions, not thousands
+    write_weights(tmp_path / "w.safetensors", recipe, weights)
+    sets = ["train.steps=2", "train.eval_every_steps=0", "augment.crop_px=64", "data.batch_size=2", "data.workers=0",
+            "train.precision=32", "preprocess.short_px=64", "preprocess.long_px=96"]  # fmt: skip
+    line = ["train", "--from", str(tmp_path / "w.safetensors"), "--images", source.images, "--gt", source.labels,
+            "--out", str(tmp_path / "run")]  # fmt: skip
+    app([*line, *(part for text in sets for part in ("--set", text))], standalone_mode=False)
+    told, card = capsys.readouterr().out, (tmp_path / "run" / "MODEL_CARD.md").read_text()
+    assert "8 pictures; 2 are held back" in told and "as it came" in told and "gain" in told
+    assert "| trained, settings chosen |" in card and "train.steps=2" in card
+    detector = Detector(tmp_path / "run" / "model.onnx")
+    assert "2 pictures that were held back" in detector.engine.card["validation"]
+    assert f"decode.mask_threshold={detector.decode.mask_threshold}" in card
+    detector(page(2)[0])
+
+
+def test_what_cannot_be_trained_further(tmp_path: Path, model_file: Path) -> None:
+    source = folder(tmp_path / "ignored", 3, mark="###")
+    with pytest.raises(TrainingError, match="no text to learn from"):
+        plan("diffbin-words", source, [])
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be trained further"):
+        plan(str(model_file), source, [])
+    for line in (["train"], ["train", "diffbin_words", "--from", "diffbin-words"], ["train", "--from", "diffbin-words"],
+                 ["train", "diffbin_words", "--images", "a"]):  # fmt: skip
+        with pytest.raises(InputError, match="--from"):
+            app(line, standalone_mode=False)
+
+
+def test_one_picture_is_trained_on_and_not_scored(tmp_path: Path) -> None:
+    planned = plan("diffbin-words", folder(tmp_path, 1), [])
+    assert planned.pictures == (1, 0) and not planned.recipe.data.validation
+
+
+def test_a_gain_on_the_same_pictures() -> None:
+    rng = np.random.default_rng(0)
+    before = [PictureMatch(np.eye(4) * (rng.random(4) < 0.5), np.ones(4, np.float32)) for _ in range(40)]
+    after = [PictureMatch(np.eye(4) * np.maximum(m.iou.max(axis=0), rng.random(4) < 0.2), m.scores) for m in before]
+    low, high = gain_interval((before, 0.5), (after, 0.5))
+    assert 0 < low < high < 0.3
+    assert gain_interval((before, 0.5), (before, 0.5)) == (0, 0)

@@ -1,0 +1,66 @@
+"""Input size and thresholds chosen on labelled pictures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conftest import DarkIsText
+from diffbin.cli import app
+from diffbin.config import Preprocess, Source
+from diffbin.detector import Detector
+from diffbin.metrics.evaluate import evaluate, list_labelled
+from diffbin.metrics.iou import Score
+from diffbin.metrics.tune import Setting, choose, resized, tune
+
+
+class Shrunk(DarkIsText):
+    """As a trained network: what it finds is smaller than the text, and it is surer of a third of it."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        dark = super().run(batch)
+        inner = np.minimum(dark, np.minimum(np.roll(dark, 3, 2), np.roll(dark, -3, 2)))
+        return np.asarray(inner * 0.7, np.float32)
+
+
+def test_the_best_setting_of_each_size(pages: Path) -> None:
+    detector, source = Detector(Shrunk()), Source(images="images", labels="gt")
+    pictures, seen = list_labelled([source], str(pages)), []
+    settings = tune(detector, pictures, [64, 96], progress=lambda done, total: seen.append((done, total)))
+    assert [setting.preprocess.short_px for setting in settings] == [64, 96] and seen == [(1, 2), (2, 2)]
+    for setting in settings:
+        tuned = Detector(detector.engine, decode=setting.decode, preprocess=setting.preprocess)
+        found = evaluate(tuned, [source], str(pages)).fixed
+        assert found.hmean == pytest.approx(setting.score.hmean)
+        assert found.hmean >= evaluate(detector, [source], str(pages)).fixed.hmean
+        assert setting.decode.score_threshold <= 0.7 and setting.decode.mask_threshold < 0.7
+
+
+def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:
+    large = Setting(Preprocess(short_px=1024), DarkIsText.recipe.decode, Score(0.5, 90, 100, 100))
+    small = replace(large, preprocess=Preprocess(short_px=736), score=Score(0.5, 897, 1000, 1000))
+    poor = replace(large, preprocess=Preprocess(short_px=512), score=Score(0.5, 80, 100, 100))
+    assert choose([poor, large, small]) is small
+    assert resized(Preprocess(short_px=736, long_px=1312), 368) == Preprocess(short_px=368, long_px=656)
+    assert "--set preprocess.short_px=736" in small.options and "hmean" not in small.options
+
+
+def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["tune", str(model_file), "--images", str(pages / "images"), "--gt", str(pages / "gt")]
+    app([*line, "--sizes", "64,96", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert [row["preprocess.short_px"] for row in told["tried"]] == [64, 96]
+    tuned, before = Detector(tmp_path / "tuned.onnx"), Detector(model_file)
+    assert tuned.preprocess.short_px == told["chosen"]["preprocess.short_px"]
+    assert tuned.decode.score_threshold == told["chosen"]["decode.score_threshold"]
+    assert tuned.engine.card == before.engine.card
+    batch = np.zeros((1, 3, 64, 64), np.float32)
+    assert np.array_equal(tuned.engine.run(batch), before.engine.run(batch))
+    app([*line, "--sizes", "64"], standalone_mode=False)
+    assert "--set decode.mask_threshold=" in capsys.readouterr().out
+    with pytest.raises(Exception, match=r"--sizes is 64,x"):
+        app([*line, "--sizes", "64,x"], standalone_mode=False)
