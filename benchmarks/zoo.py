@@ -50,7 +50,7 @@ COLUMNS = (
 
 def rows() -> Iterator[Recipe]:
     """Published rows first, then our own; a recipe that trains another's network further is no row."""
-    loaded = [recipes.load(name) for name in recipes.names() if name != "words_finetune"]
+    loaded = [recipes.load(name) for name in recipes.names()]
     yield from sorted(loaded, key=lambda recipe: recipes.published(recipe.name) is None)
 
 

@@ -1,5 +1,6 @@
 """What several commands share: a progress bar, and the check for the training extra."""
 
+import logging
 import os
 
 from rich.console import Console
@@ -17,6 +18,7 @@ def progress() -> Progress:
 def need_torch(what: str) -> None:
     """Raises `DependencyError` unless everything of the training extra is installed."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; spinning, they starve the loader
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what goes as it should we tell ourselves
     try:
         import lightning_fabric  # noqa: F401
         import onnx  # noqa: F401

@@ -121,7 +121,7 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
 def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:
     """Trains as planned, chooses settings on pictures trained on, scores on those held back, and exports.
 
-    Writes checkpoints, `model.onnx` and `MODEL_CARD.md` to `out`. None on any but the first of several processes.
+    Writes checkpoints, `model.onnx`, `model.safetensors` and `MODEL_CARD.md` to `out`. None on any but the first of several processes.
     """
     began = time.time()
     last = train(planned.recipe, out=out, resume=resume, start=planned.start)
@@ -134,6 +134,7 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     rows = score(detectors, recipe)
     told = card.texts(planned.model, recipe, rows[-1].report if rows else None, minutes=minutes)
     export(last, out / "model.onnx", card=told, recipe=recipe)
+    checkpoints.write_weights(out / "model.safetensors", recipe, checkpoints.read_weights(last)[1])
     card.write(out / "MODEL_CARD.md", told, [(row.name, row.detector, row.report) for row in rows], recipe)
     return Outcome(out / "model.onnx", out / "MODEL_CARD.md", rows)
 
