@@ -121,7 +121,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
 def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:
     """Trains as planned, chooses settings on pictures trained on, scores on those held back, and exports.
 
-    Writes checkpoints, `model.onnx`, `model.safetensors` and `MODEL_CARD.md` to `out`. None on any but the first of several processes.
+    Writes checkpoints, `model.onnx`, `model.safetensors` and `MODEL_CARD.md` to `out`. None on any but the first of
+    several processes.
     """
     began = time.time()
     last = train(planned.recipe, out=out, resume=resume, start=planned.start)
