@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from benchmarks import data, synth
+from benchmarks import synth
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -35,14 +33,6 @@ def measure_engines() -> dict[str, Any]:
     return {"machine": told["machine"], "rows": [{key: row[key] for key in kept} for row in told["rows"]]}
 
 
-def measure_data() -> dict[str, Any]:
-    """Samples for training."""
-    cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        data.make_pictures(Path(folder))
-        return {name: data.measure(folder, folder, config, 100) for name, config in data.CROPS.items()}
-
-
 def alone(module: str) -> Any:
     """What a benchmark prints that runs in a process of its own."""
     done = subprocess.run(
@@ -58,7 +48,7 @@ PARTS: Mapping[str, Callable[[], Any]] = {
     "soak": lambda: alone("soak"),
     "runtime": lambda: alone("runtime"),
     "decode": lambda: alone("decode"),
-    "data": measure_data,
+    "data": lambda: alone("data"),
     "synth": synth.measure,
 }
 

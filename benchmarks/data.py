@@ -1,106 +1,138 @@
 """Speed of the training data: `python -m benchmarks.data [--images DIR --gt DIR] [--json]`.
 
-CPU time of one core, in milliseconds a sample at 640x640, stage by stage, and samples a second and core. Without a
-folder it makes its own pictures: 1280x720 JPEG, 10 words each.
+Milliseconds of one core a sample of 640 x 640, stage by stage, beside the yardstick of `benchmarks.chain`, and samples
+a second and core. Every way makes as many samples of the same pictures once a turn; told are medians over the turns.
+Without a folder the pictures are those of `examples`, "large" ones three times as wide.
 """
 
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from time import process_time
-from typing import ParamSpec, TypeVar
+from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
+from benchmarks import chain
+from benchmarks.clock import Clock
 from diffbin.config import Augment, Source, Targets
-from diffbin.data.annotations import list_pictures, read_picture
-from diffbin.data.augment import distort, jitter_colour, place, warp
-from diffbin.data.labels import READERS
-from diffbin.data.sample import Sample
+from diffbin.data.annotations import Picture, list_pictures
+from diffbin.data.augment import FURTHER, distort, jitter_colour, place, warp
+from diffbin.data.dataset import Example, collate
+from diffbin.data.labels import READERS, Annotation
+from diffbin.data.picture import open_picture
+from diffbin.data.sample import Scene
 from diffbin.data.targets import make_targets
 
-T = TypeVar("T")
-P = ParamSpec("P")
+Way = Callable[[Path, Annotation, np.random.Generator, Clock], Example]
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TEXT = Augment()
 CROPS = {
-    "text": Augment(),
+    "text": TEXT,
     "scale": Augment(crop="scale", scale_min=0.4, scale_max=2.0, contrast_delta=0.3, blur_p=0.3, noise_p=0.3),
 }
+BATCH = 16
+LARGE = 3  # times as wide
 
 
-class Clock:
-    """CPU seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def time(self, stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls `work` on account of `stage`."""
-        start = process_time()
-        result = work(*args, **kwargs)
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + process_time() - start
-        return result
-
-
-def measure(images: str, labels: str, config: Augment, count: int) -> dict[str, float]:
-    """Mean milliseconds by stage, and rates a second and core."""
-    pictures = list_pictures(Source(images=images, labels=labels), "")
-    clock, size = Clock(), (config.crop_px, config.crop_px)
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        image, label = pictures[number % len(pictures)]
-        encoded, found = image.read_bytes(), READERS["icdar"](label)
-        picture = clock.time("decode", read_picture, image, encoded)
-        sample = Sample(picture, found.polygons, found.ignored, found.texts)
-        placement, regions = clock.time("place", place, sample, config, rng)
-        crop = clock.time("warp", warp, picture, placement, config.crop_px)
-        crop = clock.time("colour", jitter_colour, crop, config, rng)
-        clock.time("distort", distort, crop, config, rng)
-        ignored = np.array(regions.ignored, np.bool_)
-        clock.time("targets", make_targets, regions.polygons, ignored, size, Targets())
-    total = sum(clock.seconds.values())
-    result = {f"{stage}_ms": round(1000 * seconds / count, 2) for stage, seconds in clock.seconds.items()}
-    result["targets_per_s"] = round(count / clock.seconds["targets"], 1)
-    result["samples_per_s"] = round(count / total, 1)
-    return result
+def sample(
+    path: Path, label: Annotation, rng: np.random.Generator, clock: Clock, *, config: Augment, whole: bool = False
+) -> Example:
+    """One sample as `TrainSet` makes it; `whole` decodes the picture at full size however small the crop makes it."""
+    picture = clock.time("read", open_picture, path)
+    scene = Scene(picture.size, picture.read, label.polygons, label.ignored, label.texts)
+    placement, regions = clock.time("place", place, scene, config, rng)
+    pixels, reduction = clock.time("decode", scene.read, 1 if whole else 1 / placement.scale + FURTHER)
+    crop = clock.time("warp", warp, pixels, placement.within(reduction), config.crop_px)
+    crop = clock.time("colour", jitter_colour, crop, config, rng)
+    crop = clock.time("distort", distort, crop, config, rng)
+    ignored, size = np.array(regions.ignored, np.bool_), (config.crop_px, config.crop_px)
+    return Example(crop, clock.time("targets", make_targets, regions.polygons, ignored, size, Targets()))
 
 
-def make_pictures(folder: Path, count: int = 8) -> None:
-    """Noise in soft patches, with ten turned white words each."""
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        soft = cv2.resize(rng.integers(0, 255, (45, 80, 3), np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC)
-        lines = []
-        for _ in range(10):
-            centre, size = rng.uniform((100, 60), (1180, 660)), rng.uniform((40, 15), (180, 50))
-            quad = cv2.boxPoints((centre.tolist(), size.tolist(), float(rng.uniform(-20, 20)))).astype(int)
-            cv2.fillPoly(soft, [quad], (250, 250, 250))
-            lines.append(",".join(map(str, quad.ravel().tolist())) + ",word")
-        cv2.imwrite(str(folder / f"{number}.jpg"), soft)
-        (folder / f"{number}.txt").write_text("\n".join(lines))
+def yardstick(path: Path, label: Annotation, rng: np.random.Generator, clock: Clock) -> Example:
+    """One sample of the chain."""
+    return chain.sample(path, label, TEXT, rng, clock)
+
+
+def measure(ways: Mapping[str, Way], pictures: Sequence[Picture], *, count: int, turns: int) -> dict[str, Any]:
+    """By way: milliseconds a sample by stage, `total` among them, and samples a second."""
+    labels = [READERS["icdar"](picture.label) for picture in pictures]
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, way in ways.items():
+            clock = Clock()
+            for first in range(0, count, BATCH):
+                numbers = range(first, min(first + BATCH, count))
+                examples = [
+                    way(pictures[i % len(pictures)].image, labels[i % len(labels)], np.random.default_rng(i), clock)
+                    for i in numbers
+                ]
+                clock.time("batch", collate, examples)
+            found[name].append(clock.ms)
+    return {name: _summary(runs, count) for name, runs in found.items()}
+
+
+def _summary(runs: Sequence[Mapping[str, float]], count: int) -> dict[str, float]:
+    stages = {stage: round(median(run[stage] for run in runs) / count, 2) for stage in runs[0]}
+    total = median(sum(run.values()) for run in runs) / count
+    return {**stages, "total": round(total, 2), "samples_per_s": round(1000 / total, 1)}
+
+
+def compare(pictures: Sequence[Picture], *, count: int, turns: int = 5) -> dict[str, Any]:
+    """The ways to crop beside the yardstick, which has `crop="text"`."""
+    ways: dict[str, Way] = {"chain": yardstick}
+    ways |= {name: partial(sample, config=config) for name, config in CROPS.items()}
+    found = measure(ways, pictures, count=count, turns=turns)
+    return {**found, "times_faster": round(found["chain"]["total"] / found["text"]["total"], 1)}
+
+
+def compare_large(pictures: Sequence[Picture], *, count: int, turns: int = 5) -> dict[str, Any]:
+    """Large pictures, decoded at reduced size and whole."""
+    ways: dict[str, Way] = {"whole": partial(sample, config=TEXT, whole=True), "reduced": partial(sample, config=TEXT)}
+    with tempfile.TemporaryDirectory() as folder:
+        return measure(ways, [_enlarge(picture, Path(folder)) for picture in pictures], count=count, turns=turns)
+
+
+def _enlarge(picture: Picture, folder: Path) -> Picture:
+    """`LARGE` times as wide, with its label."""
+    pixels, label = open_picture(picture.image).read()[0], READERS["icdar"](picture.label)
+    large = cv2.resize(pixels, None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
+    image = folder / picture.image.name
+    cv2.imwrite(str(image), large[:, :, ::-1])
+    lines = [
+        ",".join([*map(str, (polygon * LARGE).ravel().tolist()), "###" if ignored else text])
+        for polygon, ignored, text in zip(label.polygons, label.ignored, label.texts, strict=True)
+    ]
+    path = image.with_suffix(".txt")
+    path.write_text("\n".join(lines))
+    return picture._replace(image=image, label=picture.label._replace(path=path))
+
+
+def run(images: str = "", labels: str = "", count: int = 64) -> dict[str, Any]:
+    """All of it, on one core."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    source = Source(images=images or str(EXAMPLES), labels=labels or images or str(EXAMPLES / "gt"))
+    pictures = list_pictures(source, "")
+    return {**compare(pictures, count=count), "large": compare_large(pictures[:16], count=count)}
 
 
 def main() -> None:
-    """Prints a table or JSON."""
+    """Prints lines or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", default="", help="folder of pictures")
     parser.add_argument("--gt", default="", help="folder of ICDAR text files")
-    parser.add_argument("--count", type=int, default=100, help="samples measured for each way to crop")
+    parser.add_argument("--count", type=int, default=64, help="samples of each way and turn")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        if not options.images:
-            make_pictures(Path(folder))
-        images, labels = options.images or folder, options.gt or options.images or folder
-        results = {name: measure(images, labels, config, options.count) for name, config in CROPS.items()}
-    if options.json:
-        print(json.dumps(results))
-        return
-    for name, result in results.items():
-        print(f'crop="{name}": ' + ", ".join(f"{key} {value}" for key, value in result.items()))
+    found = run(options.images, options.gt, options.count)
+    print(json.dumps(found) if options.json else json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

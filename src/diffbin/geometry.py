@@ -22,8 +22,9 @@ def area(polygon: Polygon) -> float:
 
 def signed_area(polygon: Polygon) -> float:
     """Positive when the points run clockwise as seen on the screen (y points down)."""
-    x, y = np.asarray(polygon, np.float64).T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    points = np.asarray(polygon, np.float64)
+    (x, y), (next_x, next_y) = points.T, np.concatenate((points[1:], points[:1])).T
+    return float(np.dot(x, next_y) - np.dot(y, next_x)) / 2
 
 
 def perimeter(polygon: Polygon) -> float:

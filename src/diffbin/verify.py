@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from diffbin import zoo
 from diffbin.config import Runtime, Source
-from diffbin.data.annotations import list_pictures, read_picture
+from diffbin.data.annotations import list_pictures
 from diffbin.data.labels import READERS, Annotation
+from diffbin.data.picture import read_picture
 from diffbin.data.synth import Renderer, Synth
 from diffbin.decode import decode
 from diffbin.detections import Detections

@@ -1,14 +1,13 @@
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from diffbin.config import Source
 from diffbin.data import labels
-from diffbin.data.annotations import list_pictures, natural_key, read_picture, take_part
+from diffbin.data.annotations import list_pictures, natural_key, take_part
 from diffbin.data.labels import READERS, Label
 from diffbin.errors import ConfigError, DependencyError, InputError
 
@@ -177,21 +176,3 @@ def test_a_bad_part_is_named(part: str) -> None:
 def test_natural_key_mixes_digits_and_letters() -> None:
     names = [Path(name) for name in ["b1", "10", "a10", "a9", "9", "a"]]
     assert [str(name) for name in sorted(names, key=natural_key)] == ["9", "10", "a", "a9", "a10", "b1"]
-
-
-def test_read_picture_is_rgb(tmp_path: Path) -> None:
-    path = tmp_path / "red.png"
-    cv2.imwrite(str(path), np.full((4, 6, 3), (0, 0, 255), np.uint8))
-    picture = read_picture(path)
-    assert picture.shape == (4, 6, 3) and picture[0, 0].tolist() == [255, 0, 0]
-    assert np.array_equal(read_picture(Path("elsewhere"), path.read_bytes()), picture)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a picture"])
-def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "bad.jpg"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"bad\.jpg is damaged"):
-        read_picture(path)
-    with pytest.raises(InputError, match=r"none\.jpg cannot be read"):
-        read_picture(tmp_path / "none.jpg")

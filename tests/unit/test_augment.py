@@ -16,7 +16,7 @@ from diffbin.data.augment import (
     warp,
     window_matrix,
 )
-from diffbin.data.sample import Sample
+from diffbin.data.sample import Sample, Scene, as_scene
 from diffbin.detections import Points
 
 STILL = {"flip_p": 0.0, "rotate_deg": 0.0, "brightness_delta": 0.0, "saturation_delta": 0.0}
@@ -30,12 +30,12 @@ def area(polygon: Points) -> float:
     return float(cv2.contourArea(polygon, oriented=True))
 
 
-def sample(polygons: list[Points], size: tuple[int, int] = (180, 320)) -> Sample:
+def scene(polygons: list[Points], size: tuple[int, int] = (180, 320)) -> Scene:
     """White regions on grey, on a black ground that only lies outside of the picture."""
     picture = np.full((*size, 3), 90, np.uint8)
     for polygon in polygons:
         cv2.fillPoly(picture, [np.rint(polygon - 0.5).astype(np.int32)], (250, 250, 250))
-    return Sample(picture, polygons, np.zeros(len(polygons), np.bool_), ["word"] * len(polygons))
+    return as_scene(Sample(picture, polygons, np.zeros(len(polygons), np.bool_), ["word"] * len(polygons)))
 
 
 WORDS = [box(30, 30, 110, 60), box(150, 40, 260, 80), box(60, 120, 200, 150)]
@@ -45,7 +45,7 @@ WORDS = [box(30, 30, 110, 60), box(150, 40, 260, 80), box(60, 120, 200, 150)]
 def test_regions_stay_on_their_pixels(crop: str) -> None:
     config = Augment(crop_px=256, crop=crop, brightness_delta=0, saturation_delta=0)  # type: ignore[arg-type]
     for seed in range(30):
-        out = augment(sample(WORDS), config, np.random.default_rng(seed))
+        out = augment(scene(WORDS), config, np.random.default_rng(seed))
         assert out.picture.shape == (256, 256, 3) and out.picture.dtype == np.uint8
         assert len(out.polygons) == len(out.ignored) == len(out.texts)
         mask = np.zeros((256, 256), np.uint8)
@@ -60,7 +60,7 @@ def test_regions_stay_on_their_pixels(crop: str) -> None:
 
 def test_the_same_seed_gives_the_same_crop() -> None:
     config = Augment(crop_px=128, contrast_delta=0.3, blur_p=1.0, noise_p=1.0)
-    first, second, other = (augment(sample(WORDS), config, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, second, other = (augment(scene(WORDS), config, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first.picture, second.picture)
     assert all(np.array_equal(a, b) for a, b in zip(first.polygons, second.polygons, strict=True))
     assert not np.array_equal(first.picture, other.picture)
@@ -69,26 +69,26 @@ def test_the_same_seed_gives_the_same_crop() -> None:
 def test_a_text_window_cuts_no_word_and_is_padded_with_black() -> None:
     config = Augment(crop_px=256, **STILL)  # type: ignore[arg-type]
     for seed in range(40):
-        placement, regions = place(sample(WORDS), config, np.random.default_rng(seed))
+        placement, regions = place(scene(WORDS), config, np.random.default_rng(seed))
         assert regions.polygons
         height, width = placement.size
         assert max(height, width) == 256
         for polygon in regions.polygons:
             assert len(polygon) == 4
             assert polygon.max(axis=0)[0] <= width + 0.6 and polygon.max(axis=0)[1] <= height + 0.6
-        crop = warp(sample(WORDS).picture, placement, 256)
+        crop = warp(scene(WORDS).read(1)[0], placement, 256)
         assert not crop[height:].any() and not crop[:, width:].any()
         assert crop[: height - 1, : width - 1].min() > 40
 
 
 def test_a_picture_without_text_gives_a_crop_without_text() -> None:
     for crop in ("text", "scale"):
-        out = augment(sample([]), Augment(crop_px=64, crop=crop), np.random.default_rng(0))
+        out = augment(scene([]), Augment(crop_px=64, crop=crop), np.random.default_rng(0))
         assert not out.polygons and out.ignored.shape == (0,) and out.picture.any()
 
 
 def test_regions_turned_out_of_the_picture_are_dropped() -> None:
-    corner = sample([box(300, 0, 304, 4)], (400, 400))
+    corner = scene([box(300, 0, 304, 4)], (400, 400))
     config = Augment(crop_px=64, flip_p=0, rotate_deg=45)
     found = [len(place(corner, config, np.random.default_rng(seed))[1].polygons) for seed in range(20)]
     assert 0 in found and 1 in found
@@ -116,7 +116,7 @@ def test_the_scale_window_keeps_the_drawn_scale_and_ignores_cut_words() -> None:
     config = Augment(crop_px=64, crop="scale", scale_min=1, scale_max=1, **STILL)
     seen_cut = seen_whole = False
     for seed in range(60):
-        placement, regions = place(sample([box(100, 60, 160, 80)]), config, np.random.default_rng(seed))
+        placement, regions = place(scene([box(100, 60, 160, 80)]), config, np.random.default_rng(seed))
         assert placement.matrix[0, 0] == pytest.approx(1) and placement.size == (64, 64)
         for polygon, ignored in zip(regions.polygons, regions.ignored, strict=True):
             share = area(polygon) / 1200

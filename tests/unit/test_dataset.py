@@ -12,7 +12,6 @@ from diffbin.config import Augment, Data, Recipe, Source, Train
 from diffbin.data import sources
 from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
 from diffbin.data.sample import Sample
-from diffbin.data.sources import PictureSource
 from diffbin.errors import ConfigError, InputError, TrainingError
 
 WORD = "20,20,90,20,90,50,20,50,word\n"
@@ -145,16 +144,6 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "a" / "img_0.png").write_bytes(b"no")
     with pytest.raises(InputError, match=r"img_0\.png is damaged"):
         TrainSet(recipe(tmp_path))[0]
-
-
-def test_encoded_pictures_are_kept_in_memory_but_not_sent_to_workers(tmp_path: Path) -> None:
-    write(tmp_path / "a", 1)
-    source = PictureSource(Source(images="a", labels="a"), str(tmp_path))
-    first = source.load(0)
-    (tmp_path / "a" / "img_0.png").unlink()
-    assert np.array_equal(source.load(0).picture, first.picture)
-    with pytest.raises(InputError, match="cannot be read"):
-        pickle.loads(pickle.dumps(source)).load(0)
 
 
 def test_collate_keeps_the_threshold_close(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from benchmarks.chain import label_maps
 
 from diffbin.config import Targets
 from diffbin.data.targets import is_too_small, make_targets, shrink
@@ -77,3 +78,16 @@ def test_too_small() -> None:
     assert is_too_small(box(0, 0, 100, 7.9), 8)
     assert not is_too_small(box(0, 0, 100, 8), 8)
     assert is_too_small(box(0, 0, 0.9, 0.9), 0)
+
+
+@pytest.mark.parametrize("side", [30, 400])
+def test_the_maps_are_those_of_every_pixel_against_every_edge(side: int) -> None:
+    """Of a small region all edges are looked at in one go, of a large one each within its reach."""
+    slanted = np.array([[20, 24], [60 + side, 10], [50 + side, 60], [40, 70 + side / 2]], np.float32)
+    ring = np.array([[-9, 20], [side, 15], [side + 9, side], [side - 20, 40], [20, 44], [10, side + 5]], np.float32)
+    for polygon in (slanted, ring):
+        maps = make_targets([polygon], np.array([False]), (500, 500), Targets())
+        plain = label_maps([polygon], np.array([False]), 500, Targets())
+        assert np.array_equal(maps.prob, plain.prob) and np.array_equal(maps.prob_mask, plain.prob_mask)
+        assert np.array_equal(maps.threshold_mask, plain.threshold_mask)
+        assert np.abs(maps.threshold - plain.threshold).max() < 1e-3

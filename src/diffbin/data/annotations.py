@@ -1,13 +1,9 @@
-"""The pictures of a `Source`, each with the place of its label; and a picture read in the frame of its label."""
+"""The pictures of a `Source`, each with the place of its label."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from diffbin.config import Source
 from diffbin.data.labels import READERS, Label, synthtext_names
@@ -76,19 +72,6 @@ def _label_file(image: Path, folder: Path, format_: str) -> Path:
     raise InputError(
         f"There is no label for {image}: looked in {folder} for {' and '.join(names)}; an empty file says: no text."
     )
-
-
-def read_picture(path: Path, encoded: bytes | None = None) -> NDArray[np.uint8]:
-    """`(h, w, 3)` uint8 RGB, EXIF orientation ignored: the frame of the labels. `encoded` saves reading the file."""
-    try:
-        buffer = np.frombuffer(path.read_bytes() if encoded is None else encoded, np.uint8)
-    except OSError as error:
-        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(buffer, flags) if buffer.size else None
-    if picture is None:
-        raise InputError(f"The picture {path} is damaged or of an unknown format; remove or replace it.")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture), np.uint8)
 
 
 def _list_synthtext(images: Path, labels: Path) -> list[Picture]:

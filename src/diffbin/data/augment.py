@@ -13,14 +13,15 @@ import pyclipper
 from numpy.typing import NDArray
 
 from diffbin.config import Augment
-from diffbin.data.sample import Sample
+from diffbin.data.picture import Pixels
+from diffbin.data.sample import Sample, Scene
 from diffbin.detections import Points
 
 Matrix = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 
 LUMA_RGB = (0.299, 0.587, 0.114)
-PREREDUCE_BELOW = 0.6  # bilinear sampling skips pixels below half size; areas are averaged first
+REDUCE_BELOW = 0.6  # bilinear sampling skips pixels below half size; areas are averaged first ...
+FURTHER = 0.2  # ... in whole numbers of pixels, of which this part may be missing
 VISIBLE_RATIO = 0.6  # of its area; a region cut further is ignored
 ANYWHERE_P = 0.2  # share of the windows of crop="scale" that look for no region
 JITTER_RATIO = 0.35  # of the window: how far its centre strays from the region it looks for
@@ -37,6 +38,15 @@ class Placement:
     matrix: Matrix
     size: tuple[int, int]
 
+    @property
+    def scale(self) -> float:
+        """Pixels of the crop to a pixel of the picture, along a side."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:2, :2]))))
+
+    def within(self, reduction: int) -> "Placement":
+        """The same in the picture made so many times smaller."""
+        return Placement(self.matrix @ np.diag([reduction, reduction, 1.0]), self.size)
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -47,23 +57,24 @@ class Regions:
     texts: list[str]
 
 
-def augment(sample: Sample, config: Augment, rng: np.random.Generator) -> Sample:
-    """A random `(crop_px, crop_px)` crop of the sample, black where there is no picture; regions may be none."""
-    placement, regions = place(sample, config, rng)
-    picture = warp(sample.picture, placement, config.crop_px)
+def augment(scene: Scene, config: Augment, rng: np.random.Generator) -> Sample:
+    """A random `(crop_px, crop_px)` crop of the scene, black where there is no picture; regions may be none."""
+    placement, regions = place(scene, config, rng)
+    pixels, reduction = scene.read(1 / placement.scale + FURTHER)
+    picture = warp(pixels, placement.within(reduction), config.crop_px)
     picture = distort(jitter_colour(picture, config, rng), config, rng)
     return Sample(picture, regions.polygons, np.array(regions.ignored, np.bool_), regions.texts)
 
 
-def place(sample: Sample, config: Augment, rng: np.random.Generator) -> tuple[Placement, Regions]:
+def place(scene: Scene, config: Augment, rng: np.random.Generator) -> tuple[Placement, Regions]:
     """Draws flip, rotation and window, and brings the regions into the crop."""
-    height, width = sample.picture.shape[:2]
+    height, width = scene.size
     turn = rotation(config.rotate_deg * rng.uniform(-1, 1), (height, width))
     flipped = bool(rng.random() < config.flip_p)
     if flipped:
         turn = turn @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
-    polygons = [transform(p[::-1] if flipped else p, turn) for p in sample.polygons]  # still clockwise
-    turned = Regions(polygons, [bool(i) for i in sample.ignored], list(sample.texts))
+    polygons = [transform(p[::-1] if flipped else p, turn) for p in scene.polygons]  # still clockwise
+    turned = Regions(polygons, [bool(i) for i in scene.ignored], list(scene.texts))
     choose = {"text": _place_text, "scale": _place_scale}[config.crop]
     return choose(turned, turn, (height, width), config, rng)
 
@@ -191,16 +202,14 @@ def clip(polygon: Points, size: tuple[int, int]) -> tuple[list[Points], float]:
 
 def warp(picture: Pixels, placement: Placement, crop_px: int) -> Pixels:
     """The one warp: `(h, w, 3)` -> `(crop_px, crop_px, 3)`, bilinear, black outside picture and `placement.size`."""
-    matrix = placement.matrix
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    if scale < PREREDUCE_BELOW:
-        picture, matrix = _reduce(picture, matrix, int(1 / scale + 0.2), placement.size)
+    matrix, scale = placement.matrix, placement.scale
+    if scale < REDUCE_BELOW:
+        picture, matrix = _reduce(picture, matrix, int(1 / scale + FURTHER), placement.size)
     to_corner, to_centre = window_matrix(-0.5, -0.5, 1), window_matrix(0.5, 0.5, 1)
     height, width = placement.size
     centred = (to_centre @ matrix @ to_corner)[:2]
-    filled = cv2.warpAffine(picture, centred, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     crop = np.zeros((crop_px, crop_px, 3), np.uint8)
-    crop[:height, :width] = filled[:crop_px, :crop_px]
+    cv2.warpAffine(picture, centred, (width, height), dst=crop[:height, :width], flags=cv2.INTER_LINEAR)
     return crop
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from diffbin.config import Recipe
 from diffbin.data.augment import augment
-from diffbin.data.sample import Sample
+from diffbin.data.sample import Sample, Scene
 from diffbin.data.sources import draw_index, open_source
 from diffbin.data.targets import TargetMaps, make_targets
 from diffbin.errors import ConfigError, DiffbinError, TrainingError
@@ -34,7 +34,7 @@ ORDER, DRAW = 0, 1  # streams of random numbers
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One input of the network: `picture` `(3, crop_px, crop_px)` uint8 RGB, not normalised, and its label maps."""
+    """One input of the network: `picture` `(crop_px, crop_px, 3)` uint8 RGB, not normalised, and its label maps."""
 
     picture: NDArray[np.uint8]
     targets: TargetMaps
@@ -79,7 +79,7 @@ class TrainSet:
         recipe = self.recipe
         sample = self.sample(number)
         maps = make_targets(sample.polygons, sample.ignored, sample.picture.shape[:2], recipe.targets)
-        return Example(np.ascontiguousarray(sample.picture.transpose(2, 0, 1)), maps)
+        return Example(sample.picture, maps)
 
     def sample(self, number: int) -> Sample:
         """The augmented sample; drawn anew, from another picture, while augmentation loses every region.
@@ -96,7 +96,7 @@ class TrainSet:
                 return crop
         raise TrainingError(f"{ATTEMPTS} samples in a row lost all their text in augmentation; check the labels.")
 
-    def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> Sample:
+    def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> Scene:
         if len(self.sources) > 1:
             source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
             return source.load(draw_index(source, rng))
@@ -116,7 +116,7 @@ def _order(seed: int, walk: int, length: int) -> NDArray[np.int64]:
 class Batch:
     """A batch as it leaves the loader, in compact types; `n` pictures of side `s`.
 
-    pictures        `(n, 3, s, s)` uint8 RGB, not normalised
+    pictures        `(n, 3, s, s)` uint8 RGB, not normalised; channels last in memory
     prob            `(n, s, s)` uint8, 1 inside the shrunk regions
     prob_mask       `(n, s, s)` uint8, 0 inside ignored regions
     threshold       `(n, s, s)` float16, in error by less than 0.0003
@@ -150,10 +150,10 @@ def collate(examples: Sequence[Example]) -> Batch:
 
     maps = [example.targets for example in examples]
     return Batch(
-        pictures=stack([example.picture for example in examples]),
+        pictures=stack([example.picture for example in examples]).permute(0, 3, 1, 2),
         prob=stack([m.prob for m in maps]),
         prob_mask=stack([m.prob_mask for m in maps]),
-        threshold=stack([m.threshold.astype(np.float16) for m in maps]),
+        threshold=stack([m.threshold for m in maps]).half(),
         threshold_mask=stack([m.threshold_mask for m in maps]),
     )
 

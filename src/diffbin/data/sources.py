@@ -7,13 +7,13 @@ from typing import Protocol
 import numpy as np
 
 from diffbin.config import Source
-from diffbin.data.annotations import list_pictures, read_picture
+from diffbin.data.annotations import list_pictures
 from diffbin.data.labels import READERS, Annotation
-from diffbin.data.sample import Sample
+from diffbin.data.picture import open_picture
+from diffbin.data.sample import Scene, as_scene
 from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError
 
-CACHE_BYTES = 1 << 30  # a set of pictures whose files are smaller together is kept in memory, still encoded
 SEEDS = 1 << 31  # of rendered samples
 
 
@@ -23,8 +23,8 @@ class SampleSource(Protocol):
     def __len__(self) -> int:
         """How many there are; 0 = endless."""
 
-    def load(self, index: int) -> Sample:
-        """The sample of this number."""
+    def load(self, index: int) -> Scene:
+        """The one of this number."""
 
 
 class PictureSource:
@@ -38,48 +38,23 @@ class PictureSource:
         self._read = READERS[source.format]
         lazy = source.format == "synthtext"  # hundreds of thousands, all in one file that is loaded already
         self._annotations = None if lazy else [self._read(picture.label) for picture in self.pictures]
-        self._encoded: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.pictures)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_encoded": {}}
 
     @property
     def has_text(self) -> bool:
         """Whether any region is not ignored; a set that is read lazily is taken to have some."""
         return self._annotations is None or any(not bool(a.ignored.all()) for a in self._annotations)
 
-    @cached_property
-    def _keep(self) -> bool:
-        total = 0
-        for picture in self.pictures:
-            total += picture.image.stat().st_size
-            if total > CACHE_BYTES:
-                return False
-        return True
-
     def annotation(self, index: int) -> Annotation:
         """The label of one picture."""
         return self._annotations[index] if self._annotations else self._read(self.pictures[index].label)
 
-    def load(self, index: int) -> Sample:
-        """Decodes one picture."""
-        path, annotation = self.pictures[index].image, self.annotation(index)
-        encoded = self._encoded.get(index)
-        if encoded is None:
-            encoded = _read_bytes(path)
-            if self._keep:
-                self._encoded[index] = encoded
-        return Sample(read_picture(path, encoded), annotation.polygons, annotation.ignored, annotation.texts)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
+    def load(self, index: int) -> Scene:
+        """Reads one file."""
+        picture, annotation = open_picture(self.pictures[index].image), self.annotation(index)
+        return Scene(picture.size, picture.read, annotation.polygons, annotation.ignored, annotation.texts)
 
 
 class SynthSource:
@@ -101,9 +76,9 @@ class SynthSource:
         backgrounds = str(Path(self.root) / self.source.images) if self.source.images else ""
         return Renderer(Synth(unit=self.source.unit, backgrounds=backgrounds))
 
-    def load(self, index: int) -> Sample:
-        """Renders one sample."""
-        return self._renderer.render(index)
+    def load(self, index: int) -> Scene:
+        """Renders one."""
+        return as_scene(self._renderer.render(index))
 
 
 def open_source(source: Source, root: str) -> PictureSource | SynthSource:

@@ -5,7 +5,7 @@ distance is not; a polygon that shrinking splits into parts of unequal point cou
 parts the first is taken; next to the ends of an edge the distance to the corner counts where it need not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +19,8 @@ from diffbin.geometry import area, offset, perimeter, single_part
 Maps = NDArray[np.float32]
 Masks = NDArray[np.uint8]
 Grid = NDArray[np.int32]
+
+AT_ONCE = 100_000  # pixels times edges of a region up to which all edges are looked at in one go
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,37 +88,51 @@ def _draw_border(polygon: Points, ratio: float, closeness: Maps, mask: Masks) ->
 
 
 def _squared_distance(points: NDArray[np.float64], size: tuple[int, int], reach: float) -> Maps:
-    """`size` float32: squared distance to the nearest edge, at most `reach` squared; each edge looks only that far."""
-    height, width = size
+    """`size` float32: squared distance to the nearest edge, at most `reach` squared."""
     squared = np.full(size, reach * reach, np.float32)
-    for (ax, ay), (bx, by) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        x0, x1 = max(0, int(min(ax, bx) - reach)), min(width, int(max(ax, bx) + reach) + 2)
-        y0, y1 = max(0, int(min(ay, by) - reach)), min(height, int(max(ay, by) + reach) + 2)
+    edges = np.stack((points, np.concatenate((points[1:], points[:1]))))
+    for some, (x0, y0), (x1, y1) in _windows(edges, size, reach):
         if x0 < x1 and y0 < y1:
-            x, y = np.arange(x0, x1, dtype=np.float64), np.arange(y0, y1, dtype=np.float64)[:, None]
-            window = squared[y0:y1, x0:x1]
-            np.minimum(window, _squared_to_edge(x - ax, y - ay, x - bx, y - by), out=window)
+            window, found = (
+                squared[y0:y1, x0:x1],
+                _squared_to_edges(edges[:, some], np.arange(x0, x1), np.arange(y0, y1)),
+            )
+            np.minimum(window, found.min(axis=0), out=window)
     return squared
 
 
-def _squared_to_edge(
-    x_a: NDArray[np.float64], y_a: NDArray[np.float64], x_b: NDArray[np.float64], y_b: NDArray[np.float64]
-) -> Maps:
-    """Squared distance to the line inside the circle over the edge, to the nearer end outside of it.
+def _windows(
+    edges: NDArray[np.float64], size: tuple[int, int], reach: float
+) -> Iterable[tuple[slice, Sequence[int], Sequence[int]]]:
+    """Where to look for which edges, `(x, y)` from and to: each within reach, those of a small region everywhere."""
+    (height, width), count = size, edges.shape[1]
+    if count * height * width < AT_ONCE:
+        return [(slice(count), (0, 0), (width, height))]
+    low = np.maximum((edges.min(axis=0) - reach).astype(int), 0)
+    high = np.minimum((edges.max(axis=0) + reach).astype(int) + 2, (width, height))
+    return zip([slice(i, i + 1) for i in range(count)], low.tolist(), high.tolist(), strict=True)
 
-    Rows `(w,)` and columns `(h, 1)` are relative to the ends a and b. Every term is a sum of a row and a column.
+
+def _squared_to_edges(edges: NDArray[np.float64], x: NDArray[np.int_], y: NDArray[np.int_]) -> Maps:
+    """Squared distance to each line inside the circle over its edge, to the nearer end outside of it, `(k, h, w)`.
+
+    `edges` `(2, k, 2)` are points and the next ones. Every term is a sum of a row of `x` `(w,)` and a column of `y`
+    `(h,)`, relative to the ends a and b.
     """
-    dx, dy = float(x_a[0] - x_b[0]), float(y_a[0, 0] - y_b[0, 0])
-    length = float(np.hypot(dx, dy)) or 1.0
-    to_a = _outer(x_a * x_a, y_a * y_a)
-    to_end = np.minimum(to_a, _outer(x_b * x_b, y_b * y_b), out=to_a)
+    (x_a, x_b), (y_a, y_b) = x - edges[:, :, :1], y - edges[:, :, 1:]
+    dx, dy = (edges[1] - edges[0]).T[:, :, None]
+    length = np.hypot(dx, dy)
+    length[length == 0] = 1
+    squared = _outer(x_a * x_a, y_a * y_a)
+    np.minimum(squared, _outer(x_b * x_b, y_b * y_b), out=squared)
     to_line = _outer(x_a * (dy / length), y_a * (-dx / length))
     inside = _outer(x_a * x_b, y_a * y_b) <= 0
-    return np.asarray(np.where(inside, np.square(to_line, out=to_line), to_end), np.float32)
+    np.copyto(squared, np.square(to_line, out=to_line), where=inside)
+    return squared
 
 
-def _outer(row: NDArray[np.float64], column: NDArray[np.float64]) -> Maps:
-    return np.asarray(np.add(row.astype(np.float32), column.astype(np.float32)), np.float32)
+def _outer(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Maps:
+    return np.asarray(np.add(rows.astype(np.float32)[:, None], columns.astype(np.float32)[:, :, None]), np.float32)
 
 
 def _grid(polygon: Points) -> Grid:

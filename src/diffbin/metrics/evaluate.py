@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures, read_picture
+from diffbin.data.annotations import Picture, list_pictures
 from diffbin.data.labels import READERS
+from diffbin.data.picture import read_picture
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep

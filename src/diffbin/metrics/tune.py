@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from diffbin.config import Decode, Preprocess
-from diffbin.data.annotations import read_picture
 from diffbin.data.labels import READERS
+from diffbin.data.picture import read_picture
 from diffbin.decode import decode
 from diffbin.detector import Detector
 from diffbin.image import Resize

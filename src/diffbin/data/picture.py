@@ -1,0 +1,87 @@
+"""A picture file in the frame of its label, EXIF orientation not applied: its size at once, its pixels when needed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbin.errors import InputError
+
+Pixels = NDArray[np.uint8]
+
+REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` would, and saves most of what follows
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+JPEG = b"\xff\xd8"
+FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
+
+
+class PictureFile:
+    """The content of a picture file. `size` is its (h, w) in pixels, `name` what errors call it."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        self.name, self._content = name, content
+        self._whole: Pixels | None = None
+        size = jpeg_size(content)
+        if size is None:  # of other formats it is known with the pixels
+            self._whole = self._decode(1)
+            size = self._whole.shape[0], self._whole.shape[1]
+        self.size = size
+
+    def read(self, reduction: float = 1.0) -> tuple[Pixels, int]:
+        """The pixels `(h, w, 3)` uint8 RGB, and how many times smaller than the file they are: at most `reduction`.
+
+        JPEG comes at 1, 1/2, 1/4 or 1/8 of its size, rounded up; other formats always at 1. Raises `InputError` when
+        the file is damaged.
+        """
+        if self._whole is not None:
+            return self._whole, 1
+        factor = max(factor for factor in REDUCED if factor <= max(reduction, 1))
+        pixels = self._decode(factor)
+        if pixels.shape[:2] != (-(-self.size[0] // factor), -(-self.size[1] // factor)):
+            raise self._damaged()
+        return pixels, factor
+
+    def _decode(self, factor: int) -> Pixels:
+        try:
+            found = cv2.imdecode(
+                np.frombuffer(self._content, np.uint8), REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
+            )
+        except cv2.error:  # nothing in it, or more pixels than OpenCV cares to read
+            found = None
+        if found is None:
+            raise self._damaged()
+        return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB, dst=found), np.uint8)
+
+    def _damaged(self) -> InputError:
+        return InputError(f"The picture {self.name} is damaged or of an unknown format; remove or replace it.")
+
+
+def open_picture(path: Path) -> PictureFile:
+    """Reads the file, but decodes no more of it than its size. Raises `InputError`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
+    return PictureFile(content, str(path))
+
+
+def read_picture(path: Path) -> Pixels:
+    """The whole picture, `(h, w, 3)` uint8 RGB. Raises `InputError`."""
+    return open_picture(path).read()[0]
+
+
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """(h, w) by the frame header, before which segments tell their lengths (ITU T.81, B.2.2); None if it has none."""
+    at = len(JPEG) if content.startswith(JPEG) else len(content)
+    while content[at : at + 1] == b"\xff" and at + 9 <= len(content):
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4])
+        if marker in FRAME_MARKERS:
+            height, width = int.from_bytes(content[at + 5 : at + 7]), int.from_bytes(content[at + 7 : at + 9])
+            return (height, width) if height and width else None
+        at += 2 + length
+    return None

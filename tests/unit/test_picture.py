@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffbin.config import Augment
+from diffbin.data.augment import augment
+from diffbin.data.picture import PictureFile, jpeg_size, open_picture, read_picture
+from diffbin.data.sample import Sample, Scene, as_scene
+from diffbin.errors import InputError
+
+RED = np.full((45, 61, 3), (255, 0, 0), np.uint8)
+
+
+def write(path: Path, pixels: np.ndarray = RED, **options: object) -> Path:
+    Image.fromarray(pixels).save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def soft(height: int, width: int) -> np.ndarray:
+    small = np.random.default_rng(0).integers(0, 255, (height // 40, width // 40, 3), np.uint8)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
+def test_pixels_are_rgb_whatever_the_format(tmp_path: Path, suffix: str) -> None:
+    picture = open_picture(write(tmp_path / f"red.{suffix}"))
+    pixels, factor = picture.read()
+    assert picture.size == pixels.shape[:2] == (45, 61) and factor == 1
+    assert np.abs(pixels.astype(int) - RED).max() < 5
+    assert np.array_equal(read_picture(tmp_path / f"red.{suffix}"), pixels)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path, progressive: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned: labels speak of the picture as it is stored
+    path = write(tmp_path / "a.jpg", soft(160, 240), progressive=progressive, exif=exif, comment=b"\xff\xc0")
+    content = path.read_bytes()
+    assert jpeg_size(content) == (160, 240) and open_picture(path).read()[0].shape == (160, 240, 3)
+    assert PictureFile(content[: len(content) // 2], "a").size == (160, 240)  # the rest was not looked at
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0.3, 1), (1.9, 1), (2, 2), (3.9, 2), (4.2, 4), (50, 8)])
+def test_a_jpeg_comes_smaller_where_asked(tmp_path: Path, asked: float, given: int) -> None:
+    pixels, factor = open_picture(write(tmp_path / "a.jpg")).read(asked)
+    assert factor == given and pixels.shape == (-(-45 // given), -(-61 // given), 3)
+    assert open_picture(write(tmp_path / "a.png")).read(asked)[1] == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no picture", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01"]
+)
+def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.jpg is damaged"):
+        read_picture(tmp_path / "bad.jpg")
+    with pytest.raises(InputError, match=r"none\.jpg cannot be read"):
+        open_picture(tmp_path / "none.jpg")
+
+
+def test_a_crop_is_the_same_from_a_picture_decoded_small(tmp_path: Path) -> None:
+    """To half the size by the decoder, or decoded whole and averaged."""
+    picture = open_picture(write(tmp_path / "a.jpg", soft(640, 960), quality=95))
+    words = [np.array([[200, 100], [600, 100], [600, 200], [200, 200]], np.float32)]
+    ignored, texts = np.array([False]), ["word"]
+    config = Augment(crop_px=160, crop="scale", scale_min=0.12, scale_max=0.55, brightness_delta=0, saturation_delta=0)
+    factors = set()
+
+    def read(reduction: float) -> tuple[np.ndarray, int]:
+        pixels, factor = picture.read(reduction)
+        factors.add(factor)
+        return pixels, factor
+
+    for seed in range(20):
+        lazy = augment(Scene(picture.size, read, words, ignored, texts), config, np.random.default_rng(seed))
+        whole = as_scene(Sample(picture.read()[0], words, ignored, texts))
+        eager = augment(whole, config, np.random.default_rng(seed))
+        assert all(np.array_equal(a, b) for a, b in zip(lazy.polygons, eager.polygons, strict=True))
+        assert np.abs(lazy.picture.astype(int) - eager.picture).mean() < 1.5
+    assert factors == {2, 4, 8}
