@@ -7,13 +7,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 
 from diffbin.config import Augment, Data, Optim, Recipe, Source, Train
-from diffbin.data.annotations import Picture, list_pictures, take_part
+from diffbin.data.annotations import list_pictures, take_part
 from diffbin.data.labels import READERS
+from diffbin.data.picture import open_picture
 from diffbin.detections import Points
-from diffbin.errors import InputError, TrainingError
+from diffbin.errors import TrainingError
 from diffbin.metrics.tune import resized
 
 LOOKED_AT = 200  # pictures whose labels are measured
@@ -51,7 +51,7 @@ def measure(source: Source, root: str) -> Text:
     pictures = list_pictures(source, root)
     regions, sides = [], []
     for picture in pictures[:: max(1, len(pictures) // LOOKED_AT)]:
-        found, side = READERS[source.format](picture.label), _short_side(picture)
+        found, side = READERS[source.format](picture.label), min(open_picture(picture.image).size)
         sides.append(side)
         regions += [
             _shape(polygon, side) for polygon, skip in zip(found.polygons, found.ignored, strict=True) if not skip
@@ -67,14 +67,6 @@ def measure(source: Source, root: str) -> Text:
         curved=float(np.mean(points > 4)),
         short_px=float(np.median(sides)),
     )
-
-
-def _short_side(picture: Picture) -> int:
-    try:
-        with Image.open(picture.image) as header:
-            return min(header.size)
-    except OSError as error:
-        raise InputError(f"The picture {picture.image} is damaged or of an unknown format ({error}).") from None
 
 
 def _shape(polygon: Points, side: int) -> tuple[float, float, float, int]:
