@@ -93,6 +93,7 @@ class Augment:
     """
 
     crop_px: int = 640
+    crop_px_min: int = 0  # each step draws its crops' side from the multiples of 32 from here to crop_px; 0 = crop_px
     crop: Literal["text", "scale"] = "text"
     flip_p: float = 0.5
     rotate_deg: float = 10.0
@@ -104,6 +105,12 @@ class Augment:
     contrast_delta: float = 0.0
     blur_p: float = 0.0  # chance of a slight blur
     noise_p: float = 0.0  # chance of noise
+
+    def __post_init__(self) -> None:
+        if self.crop_px_min and (self.crop_px_min % 32 or not 0 < self.crop_px_min <= self.crop_px):
+            raise ConfigError(
+                f"augment.crop_px_min is {self.crop_px_min}; it must be a multiple of 32 up to crop_px, {self.crop_px}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,17 @@ def test_rendered_text_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert TrainSet(replace(endless, train=Train(steps=1, epoch_samples=30))).steps_per_epoch == 10
 
 
+def test_crops_change_their_side_by_step(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    mixed = recipe(tmp_path, crop_px_min=32)
+    batches = list(islice(train_loader(mixed), 12))
+    sides = [batch.pictures.shape[2] for batch in batches]
+    assert set(sides) == {32, 64} and all(batch.prob.shape[1:] == batch.pictures.shape[2:] for batch in batches)
+    assert same(batches[7], next(train_loader(mixed, 7)))
+    with pytest.raises(ConfigError, match="crop_px_min is 48"):
+        recipe(tmp_path, crop_px_min=48)
+
+
 @pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path) -> None:
     write(tmp_path / "a", 4)

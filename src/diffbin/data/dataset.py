@@ -9,7 +9,7 @@ import itertools
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.config import Recipe
+from diffbin.config import Augment, Recipe
 from diffbin.data.augment import augment
 from diffbin.data.sample import Sample, Scene
 from diffbin.data.sources import draw_index, open_source
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ATTEMPTS = 50  # draws for one sample before the data is held to be unusable
-ORDER, DRAW = 0, 1  # streams of random numbers
+ORDER, DRAW, SIDE = 0, 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One input of the network: `picture` `(crop_px, crop_px, 3)` uint8 RGB, not normalised, and its label maps."""
+    """One input of the network: `picture` `(s, s, 3)` uint8 RGB, not normalised, and its label maps."""
 
     picture: NDArray[np.uint8]
     targets: TargetMaps
@@ -87,7 +87,7 @@ class TrainSet:
         Pictures without any region are kept, as background, and so are windows of crop="scale" without one: a share of
         them is meant to look away from text.
         """
-        config = self.recipe.augment
+        config = augment_of_step(self.recipe, number // self.recipe.data.batch_size)
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng([self.recipe.train.seed, DRAW, number, attempt])
             original = self._draw(number, attempt, rng)
@@ -105,6 +105,16 @@ class TrainSet:
             return source.load(draw_index(source, rng))
         walk, place = divmod(number, len(source))
         return source.load(int(_order(self.recipe.train.seed, walk, len(source))[place]))
+
+
+@lru_cache(maxsize=2)
+def augment_of_step(recipe: Recipe, step: int) -> Augment:
+    """The recipe's augmentation with the side of this step's crops, which all samples of a batch share."""
+    config = recipe.augment
+    if not config.crop_px_min:
+        return config
+    rng = np.random.default_rng([recipe.train.seed, SIDE, step])
+    return replace(config, crop_px=32 * int(rng.integers(config.crop_px_min // 32, config.crop_px // 32 + 1)))
 
 
 @lru_cache(maxsize=2)
