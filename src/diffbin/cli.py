@@ -155,10 +155,14 @@ def evaluate_(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = 0,
     tile: TileOption = "off",
+    hard: Annotated[
+        Path | None, typer.Option(help="Also write a CSV file of how hard each picture is: a source's picture_weights.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
     from diffbin.config import Source, from_dict
+    from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector
     from diffbin.metrics.evaluate import evaluate
     from diffbin.metrics.iou import MATCHINGS
@@ -175,6 +179,8 @@ def evaluate_(
             matching="maximum" if matching == "maximum" else "greedy",
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    if hard:
+        write_weights(hard, report.each)
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
         return

@@ -122,7 +122,25 @@ class Source:
     labels: str = ""  # folder or file below `data.root`
     part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
     weight: float = 1.0  # share of the samples drawn, relative to the other sources
-    unit: Literal["word", "line"] = "word"  # what "synth" labels
+    unit: Literal["word", "line"] = "word"  # what its labels are, or "synth" renders; of "td500" and "ctw1500" lines
+    labels_as: Literal["", "word", "line"] = ""  # "line" joins words, see `data/lines`; "" takes the labels as they are
+    min_side_px: float = 0.0  # regions narrower than this in the stored picture are ignored
+    skip_unlabelled: bool = False  # leaves out pictures without a label file, which are an error else
+    picture_weights: str = ""  # CSV file below `data.root`, see `diffbin eval --hard`: how often each picture is drawn
+
+    def __post_init__(self) -> None:
+        if self.format == "synth" and (self.min_side_px or self.skip_unlabelled or self.picture_weights):
+            raise ConfigError('min_side_px, skip_unlabelled and picture_weights are not for sources of format "synth".')
+        if self.labels_as == "word" and self.stored_unit == "line":
+            raise ConfigError(
+                f"The labels of {self.images or self.format} are lines, which cannot be taken apart into words; "
+                'leave labels_as out, or set it to "line".'
+            )
+
+    @property
+    def stored_unit(self) -> Literal["word", "line"]:
+        """What one label stands for before `labels_as`."""
+        return "line" if self.format in ("td500", "ctw1500") else self.unit
 
 
 @dataclass(frozen=True, kw_only=True)

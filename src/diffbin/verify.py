@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from diffbin import zoo
 from diffbin.config import Runtime, Source
-from diffbin.data.annotations import list_pictures
-from diffbin.data.labels import READERS, Annotation
+from diffbin.data.annotations import list_pictures, read_annotation
+from diffbin.data.labels import Annotation
 from diffbin.data.picture import read_picture
 from diffbin.data.synth import Renderer, Synth
 from diffbin.decode import decode
@@ -167,8 +167,8 @@ def _runtimes(model: str) -> list[Runtime]:
 
 def _cases(pictures: Sequence[ImageSource], labelled: Source | None) -> Iterator[Case]:
     if labelled:
-        for image, label in list_pictures(labelled, ""):
-            yield read_picture(image), READERS[labelled.format](label)
+        for picture in list_pictures(labelled, ""):
+            yield read_picture(picture.image), read_annotation(labelled, picture)
     elif pictures:
         yield from ((load(picture), None) for picture in pictures)
     else:

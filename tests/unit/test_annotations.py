@@ -139,6 +139,8 @@ def test_pictures_in_natural_order_with_any_label_name(tmp_path: Path) -> None:
     assert list_pictures(Source(format="totaltext", part="2:"), str(tmp_path))[0].label.path.name.startswith("poly")
     with pytest.raises(InputError, match=r"no label for .*img_10\.jpg.*gt_img_10\.txt"):
         list_pictures(Source(), str(tmp_path))
+    labelled = list_pictures(Source(skip_unlabelled=True), str(tmp_path))
+    assert [p.image.name for p in labelled] == ["img_1.jpeg", "img_2.PNG"]
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_cuts_of_tiny_pictures_and_of_all_covered_ones(length: int) -> None:
 
 
 def test_the_scale_window_keeps_the_drawn_scale_and_ignores_cut_words() -> None:
-    config = Augment(crop_px=64, crop="scale", scale_min=1, scale_max=1, **STILL)
+    config = Augment(crop_px=64, crop="scale", scale_min=1, scale_max=1, **STILL)  # type: ignore[arg-type]
     seen_cut = seen_whole = False
     for seed in range(60):
         placement, regions = place(scene([box(100, 60, 160, 80)]), config, np.random.default_rng(seed))

@@ -111,6 +111,10 @@ def test_eval(io: Run, model_file: Path, pages: Path) -> None:
     assert code == 0 and report["pictures"] == 2 and report["fixed"]["regions"] == 5
     code, out, _ = run(*io, "eval", *where, "--matching", "maximum", "--part", "1:")
     assert code == 0 and out.splitlines()[1].startswith("fixed") and "best over sweep*" in out
+    code, out, _ = run(*io, "eval", *where, "--hard", pages / "hard.csv")
+    table = (pages / "hard.csv").read_text().splitlines()
+    assert code == 0 and table[0] == "picture,weight,hits,regions,predictions" and len(table) == 3
+    assert {line.split(",")[0] for line in table[1:]} == {"img_1.png", "img_2.png"}
     for bad in (("--matching", "best"), ("--format", "xml"), ("--part", "9:")):
         code, _, err = run(*io, "eval", *where, *bad)
         assert code == 2 and err.startswith("diffbin: ")

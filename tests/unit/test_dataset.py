@@ -12,6 +12,7 @@ from diffbin.config import Augment, Data, Recipe, Source, Train
 from diffbin.data import sources
 from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
 from diffbin.data.sample import Sample
+from diffbin.data.sources import PictureSource
 from diffbin.errors import ConfigError, InputError, TrainingError
 
 WORD = "20,20,90,20,90,50,20,50,word\n"
@@ -120,6 +121,38 @@ def test_a_mixture_draws_by_weight(tmp_path: Path) -> None:
     assert train_set.epoch_samples == 4
 
 
+def test_pictures_are_drawn_by_their_own_weights(tmp_path: Path) -> None:
+    write(tmp_path / "a", 3)
+    (tmp_path / "hard.csv").write_text("picture,weight\nimg_0.png,1\nimg_1.png,0\nimg_2.png,3\nother.png,9\n")
+    weighted = Source(images="a", labels="a", picture_weights="hard.csv")
+    train_set = TrainSet(recipe(tmp_path, weighted, rotate_deg=0))
+    shades = [int(train_set.sample(number).picture.max()) for number in range(200)]
+    assert set(shades) == {40, 60} and 0.65 < shades.count(60) / 200 < 0.85
+    assert shades[7] == int(pickle.loads(pickle.dumps(train_set)).sample(7).picture.max())
+    for text, reason in (
+        ("picture,weight\nimg_0.png,1\n", "no weight for the picture img_1.png"),
+        ("picture,weight\nimg_0.png,many\n", "line 2: expected columns"),
+        ("img_0.png,1\n", "no weight for the picture img_0.png"),
+        ("picture,weight\nimg_0.png,-1\n", "-1 is not a number from 0 up"),
+        ("picture,weight\nimg_0.png,0\nimg_1.png,0\nimg_2.png,0\n", "every picture the weight 0"),
+    ):
+        (tmp_path / "hard.csv").write_text(text)
+        with pytest.raises(InputError, match=reason):
+            PictureSource(weighted, str(tmp_path))
+    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
+        PictureSource(replace(weighted, picture_weights="none.csv"), str(tmp_path))
+
+
+def test_words_and_lines_are_mixed_only_when_told_so(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1, WORD + "95,20,110,20,110,50,95,50,more\n")
+    words, lines = Source(images="a", labels="a"), Source(images="a", labels="a", unit="line")
+    with pytest.raises(ConfigError, match="mixes words"):
+        TrainSet(recipe(tmp_path, words, lines))
+    joined = TrainSet(recipe(tmp_path, replace(words, labels_as="line"), lines))
+    assert [len(source.load(0).polygons) for source in joined.sources] == [1, 2]
+    TrainSet(recipe(tmp_path, replace(words, labels_as="word"), replace(lines, labels_as="line")))
+
+
 def test_background_is_kept_and_lost_text_is_drawn_anew(tmp_path: Path) -> None:
     write(tmp_path / "a", 1, "")
     write(tmp_path / "b", 3)
@@ -143,6 +176,9 @@ def test_errors_name_the_way_out(tmp_path: Path) -> None:
         TrainSet(recipe(tmp_path))
     with pytest.raises(InputError, match='part "5:" leaves no picture'):
         TrainSet(recipe(tmp_path, Source(images="a", labels="a", part="5:")))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match="skip_unlabelled leave no picture"):
+        TrainSet(recipe(tmp_path, Source(images="a", labels="none", skip_unlabelled=True)))
     with pytest.raises(ConfigError, match="weights"):
         TrainSet(recipe(tmp_path, Source(images="a", labels="a", weight=0)))
     empty = replace(recipe(tmp_path), data=Data())

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from diffbin.config import Source
-from diffbin.data.labels import READERS, Label, synthtext_names
+from diffbin.data.labels import READERS, Annotation, Label, synthtext_names
+from diffbin.data.lines import join_words
+from diffbin.data.targets import is_too_small
 from diffbin.errors import ConfigError, InputError
 
 T = TypeVar("T")
@@ -22,10 +27,11 @@ LABEL_NAMES = {
 
 
 class Picture(NamedTuple):
-    """A picture file and its label; `READERS[source.format](picture.label)` reads the latter."""
+    """A picture file, its label, which `read_annotation` reads, and its path below the folder of pictures."""
 
     image: Path
     label: Label
+    name: str
 
 
 def list_pictures(source: Source, root: str) -> list[Picture]:
@@ -43,7 +49,26 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
     if not files:
         raise InputError(f"There is no picture in {images}; expected files ending in {', '.join(sorted(SUFFIXES))}.")
     chosen = take_part(sorted(files, key=natural_key), source.part)
-    return [Picture(path, Label(_label_file(path, labels, source.format))) for path in chosen]
+    found = [(path, _label_file(path, labels, source.format)) for path in chosen]
+    missing = next((path for path, label in found if label is None), None)
+    if missing and not source.skip_unlabelled:
+        names = " and ".join(name.format(missing.stem) for name in LABEL_NAMES[source.format])
+        raise InputError(
+            f"There is no label for {missing}: looked in {labels} for {names}; an empty file says: no text, and "
+            "skip_unlabelled leaves such pictures out."
+        )
+    return [Picture(path, Label(label), path.name) for path, label in found if label]
+
+
+def read_annotation(source: Source, picture: Picture) -> Annotation:
+    """The label of a picture by the rules of its source: words joined to lines, narrow regions ignored."""
+    annotation = READERS[source.format](picture.label)
+    if source.labels_as == "line" and source.stored_unit == "word":
+        annotation = join_words(annotation)
+    if not source.min_side_px:
+        return annotation
+    narrow = [is_too_small(polygon, source.min_side_px) for polygon in annotation.polygons]
+    return replace(annotation, ignored=annotation.ignored | np.array(narrow, np.bool_))
 
 
 def natural_key(path: Path) -> list[tuple[bool, int, str]]:
@@ -64,16 +89,11 @@ def take_part(items: Sequence[T], part: str) -> list[T]:
     return [items[i] for i in range(len(items)) if i not in inside] if match[1] else [items[i] for i in inside]
 
 
-def _label_file(image: Path, folder: Path, format_: str) -> Path:
-    names = [name.format(image.stem) for name in LABEL_NAMES[format_]]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(
-        f"There is no label for {image}: looked in {folder} for {' and '.join(names)}; an empty file says: no text."
-    )
+def _label_file(image: Path, folder: Path, format_: str) -> Path | None:
+    names = (folder / name.format(image.stem) for name in LABEL_NAMES[format_])
+    return next((path for path in names if path.is_file()), None)
 
 
 def _list_synthtext(images: Path, labels: Path) -> list[Picture]:
-    found = [Picture(images / name, Label(labels, i)) for i, name in enumerate(synthtext_names(labels))]
+    found = [Picture(images / name, Label(labels, i), name) for i, name in enumerate(synthtext_names(labels))]
     return sorted(found, key=lambda picture: natural_key(picture.image))

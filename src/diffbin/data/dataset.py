@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.config import Augment, Recipe
+from diffbin.config import Augment, Recipe, Source
 from diffbin.data.augment import augment
 from diffbin.data.sample import Sample, Scene
 from diffbin.data.sources import draw_index, open_source
@@ -44,7 +44,7 @@ class TrainSet:
     """The samples of `recipe.data.train`, augmented, with their label maps.
 
     One source of pictures is walked in a new shuffled order on each pass. Of several sources each sample draws one, by
-    weight, and any of its pictures.
+    weight, and any of its pictures. Where pictures have weights of their own, each sample draws one by them.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -58,6 +58,7 @@ class TrainSet:
         if not ((weights >= 0).all() and weights.sum() > 0):
             raise ConfigError("data.train: weights must not be negative, and one at least must be positive.")
         self.shares = weights / weights.sum()
+        _check_units(drawn)
         if not any(source.has_text for source in self.sources):
             raise TrainingError("There is no text in the training data: every region is ignored or there are none.")
 
@@ -101,10 +102,20 @@ class TrainSet:
             source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
             return source.load(draw_index(source, rng))
         source = self.sources[0]
-        if attempt or not len(source):
+        if attempt or not len(source) or source.shares is not None:
             return source.load(draw_index(source, rng))
         walk, place = divmod(number, len(source))
         return source.load(int(_order(self.recipe.train.seed, walk, len(source))[place]))
+
+
+def _check_units(sources: Sequence[Source]) -> None:
+    """A mixture of words and lines teaches neither, so it must be asked for by `labels_as` of each source."""
+    units = {source.labels_as or source.stored_unit: source for source in sources}
+    if len(units) > 1 and not all(source.labels_as for source in sources):
+        raise ConfigError(
+            f"data.train mixes words ({units['word'].images}) and lines ({units['line'].images}). labels_as of each "
+            'source says what is taught: "line" joins words to lines; unit = "line" says that labels are lines already.'
+        )
 
 
 @lru_cache(maxsize=2)

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffbin.config import Source
-from diffbin.data.annotations import list_pictures
-from diffbin.data.labels import READERS, Annotation
+from diffbin.data.annotations import list_pictures, read_annotation
+from diffbin.data.labels import Annotation
 from diffbin.data.picture import open_picture
+from diffbin.data.picture_weights import read_shares
 from diffbin.data.sample import Scene, as_scene
 from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError
@@ -18,7 +20,12 @@ SEEDS = 1 << 31  # of rendered samples
 
 
 class SampleSource(Protocol):
-    """Numbered samples; the same number gives the same sample in every process."""
+    """Numbered samples; the same number gives the same sample in every process.
+
+    `shares`, `(len,)` with sum 1, say how often each is drawn; None = all alike.
+    """
+
+    shares: NDArray[np.float64] | None
 
     def __len__(self) -> int:
         """How many there are; 0 = endless."""
@@ -34,10 +41,15 @@ class PictureSource:
         self.name = f"{Path(root) / source.images}"
         self.pictures = list_pictures(source, root)
         if not self.pictures:
-            raise InputError(f'part "{source.part}" leaves no picture of {self.name}.')
-        self._read = READERS[source.format]
+            leaves = " and skip_unlabelled leave" if source.skip_unlabelled else " leaves"
+            raise InputError(f'part "{source.part}"{leaves} no picture of {self.name}.')
+        self.source = source
         lazy = source.format == "synthtext"  # hundreds of thousands, all in one file that is loaded already
-        self._annotations = None if lazy else [self._read(picture.label) for picture in self.pictures]
+        self._annotations = None if lazy else [read_annotation(source, picture) for picture in self.pictures]
+        self.shares: NDArray[np.float64] | None = None
+        if source.picture_weights:
+            names = [picture.name for picture in self.pictures]
+            self.shares = read_shares(Path(root) / source.picture_weights, names)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -49,7 +61,7 @@ class PictureSource:
 
     def annotation(self, index: int) -> Annotation:
         """The label of one picture."""
-        return self._annotations[index] if self._annotations else self._read(self.pictures[index].label)
+        return self._annotations[index] if self._annotations else read_annotation(self.source, self.pictures[index])
 
     def load(self, index: int) -> Scene:
         """Reads one file."""
@@ -61,6 +73,7 @@ class SynthSource:
     """Rendered text; the number of a sample is the seed it is rendered from."""
 
     has_text = True
+    shares: NDArray[np.float64] | None = None
 
     def __init__(self, source: Source, root: str) -> None:
         self.source, self.root = source, root
@@ -74,7 +87,7 @@ class SynthSource:
     @cached_property
     def _renderer(self) -> Renderer:  # made anew in each worker
         backgrounds = str(Path(self.root) / self.source.images) if self.source.images else ""
-        return Renderer(Synth(unit=self.source.unit, backgrounds=backgrounds))
+        return Renderer(Synth(unit=self.source.labels_as or self.source.unit, backgrounds=backgrounds))
 
     def load(self, index: int) -> Scene:
         """Renders one."""
@@ -87,5 +100,7 @@ def open_source(source: Source, root: str) -> PictureSource | SynthSource:
 
 
 def draw_index(source: SampleSource, rng: np.random.Generator) -> int:
-    """Any of its samples, each as likely."""
+    """Any of its samples, by their shares."""
+    if source.shares is not None:
+        return int(rng.choice(len(source.shares), p=source.shares))
     return int(rng.integers(len(source) or SEEDS))

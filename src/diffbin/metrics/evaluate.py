@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures
-from diffbin.data.labels import READERS
+from diffbin.data.annotations import Picture, list_pictures, read_annotation
 from diffbin.data.picture import read_picture
+from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
@@ -20,6 +20,7 @@ Labelled = tuple[Source, Picture]
 class Trial:
     """A detector's answer to one picture: its overlaps with the labels, and the seconds it took, decoding included."""
 
+    picture: str  # path below the set's folder of pictures
     match: PictureMatch
     seconds: float
 
@@ -38,6 +39,7 @@ class Report:
     best: Score
     ms_per_picture: float  # median: decoded array in, regions out
     matching: Matching
+    each: tuple[PictureWeight, ...]  # counts of each picture at the detector's own threshold, and its weight
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -91,11 +93,11 @@ def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
 def try_out(detector: Detector, labelled: Labelled) -> Trial:
     """One picture, read as it is stored, without regard to EXIF, because that is what the labels speak of."""
     source, picture = labelled
-    wanted, image = READERS[source.format](picture.label), read_picture(picture.image)
+    wanted, image = read_annotation(source, picture), read_picture(picture.image)
     start = time.perf_counter()
     found = detector.detect(image)
     seconds = time.perf_counter() - start
-    return Trial(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores), seconds)
+    return Trial(picture.name, compare(wanted.polygons, wanted.ignored, found.polygons, found.scores), seconds)
 
 
 def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "greedy") -> Report:
@@ -109,4 +111,9 @@ def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "g
         best=best(swept),
         ms_per_picture=sorted(trial.seconds for trial in trials)[len(trials) // 2] * 1e3,
         matching=matching,
+        each=tuple(_weight(trial.picture, score([trial.match], threshold, matching=matching)) for trial in trials),
     )
+
+
+def _weight(name: str, counts: Score) -> PictureWeight:
+    return PictureWeight(name, weight_of(counts.hmean), counts.hits, counts.regions, counts.predictions)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from diffbin.config import Decode, Preprocess
-from diffbin.data.labels import READERS
+from diffbin.data.annotations import read_annotation
 from diffbin.data.picture import read_picture
 from diffbin.decode import decode
 from diffbin.detector import Detector
@@ -66,7 +66,7 @@ def tune(
     """
     trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
-        wanted, image = READERS[source.format](picture.label), read_picture(picture.image)
+        wanted, image = read_annotation(source, picture), read_picture(picture.image)
         for trial in trials:
             size = Resize.fit(image.shape[:2], trial.detector.preprocess)
             prob = trial.detector.prob(image)

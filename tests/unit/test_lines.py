@@ -1,0 +1,99 @@
+"""Words joined to lines."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from diffbin.config import Source
+from diffbin.data.annotations import Picture, read_annotation
+from diffbin.data.labels import Annotation, Label
+from diffbin.data.lines import join_words, neighbours
+from diffbin.detections import Points
+from diffbin.errors import ConfigError
+from diffbin.geometry import signed_area
+
+LINE = "10,10,50,10,50,30,10,30,two\n60,12,90,12,90,30,60,30,###\n100,10,180,10,180,30,100,30,words\n"
+
+
+def box(x0: float, y0: float, x1: float, y1: float) -> Points:
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
+
+
+def turned(polygon: Points, degrees: float) -> Points:
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.asarray(polygon @ np.array([[cos, sin], [-sin, cos]]), np.float32)
+
+
+def words(*polygons: Points, ignored: tuple[int, ...] = ()) -> Annotation:
+    flags = np.array([i in ignored for i in range(len(polygons))], np.bool_)
+    return Annotation(list(polygons), flags, [f"w{i}" for i in range(len(polygons))])
+
+
+def inside(outline: Points, point: tuple[float, float]) -> bool:
+    return cv2.pointPolygonTest(outline, point, False) >= 0
+
+
+@pytest.mark.parametrize("degrees", [0, 37, 90, 180, 250])
+def test_words_of_a_line_become_one_region_however_it_lies(degrees: float) -> None:
+    boxes = [box(120, 10, 200, 31), box(10, 10, 50, 30), box(62, 12, 110, 30), box(10, 45, 90, 65)]
+    found = join_words(words(*[turned(b, degrees) for b in boxes]))
+    assert found.texts == ["w1 w2 w0", "w3"] and found.ignored.tolist() == [False, False]
+    line = turned(found.polygons[0], -degrees)
+    assert line.min(axis=0) == pytest.approx([10, 10], abs=1.1) and line.max(axis=0) == pytest.approx(
+        [200, 31], abs=1.1
+    )
+    assert signed_area(line) > 0 and inside(line, (56, 20)) and inside(line, (115, 20)) and not inside(line, (56, 33))
+    assert found.polygons[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        box(75, 10, 120, 30),
+        box(52, 25, 100, 45),
+        box(55, 0, 150, 45),
+        turned(box(55, -16, 100, 4), 30),
+        box(20, 10, 50, 30),
+    ],
+    ids=["far", "lower", "higher", "turned", "upon it"],
+)
+def test_what_is_no_line_stays_apart(other: Points) -> None:
+    assert neighbours([box(10, 10, 50, 30), other]) == []
+
+
+def test_words_without_area_and_no_words() -> None:
+    assert join_words(words()).polygons == []
+    assert len(join_words(words(box(10, 10, 50, 30), box(55, 10, 55, 30))).polygons) == 2
+
+
+def test_words_around_a_ring_leave_it_open() -> None:
+    around = [turned(box(-12, -110, 12, -90), 360 / 20 * i) for i in range(20)]
+    found = join_words(words(*around))
+    assert len(found.polygons) == 1
+    assert not inside(found.polygons[0], (0, 0)) and inside(found.polygons[0], (100, 1))
+
+
+def test_a_line_is_ignored_when_half_of_it_is() -> None:
+    boxes = [box(10, 10, 50, 30), box(55, 10, 75, 30), box(80, 10, 100, 30)]
+    assert join_words(words(*boxes, ignored=(1,))).ignored.tolist() == [False]
+    assert join_words(words(*boxes, ignored=(1, 2))).ignored.tolist() == [True]
+    assert join_words(words(boxes[0], ignored=(0,))).ignored.tolist() == [True]
+
+
+def test_a_source_says_what_is_taught_of_its_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(LINE)
+    picture = Picture(tmp_path / "a.png", Label(tmp_path / "a.txt"), "a.png")
+    as_they_are = read_annotation(Source(), picture)
+    assert len(as_they_are.polygons) == 3 and as_they_are.ignored.tolist() == [False, True, False]
+    assert read_annotation(Source(labels_as="line"), picture).texts == ["two ### words"]
+    assert len(read_annotation(Source(labels_as="line", unit="line"), picture).polygons) == 3
+    assert read_annotation(Source(min_side_px=19), picture).ignored.tolist() == [False, True, False]
+    assert read_annotation(Source(min_side_px=21), picture).ignored.all()
+    assert not read_annotation(Source(labels_as="line", min_side_px=19), picture).ignored.any()
+    for lines in ({"format": "td500"}, {"unit": "line", "images": "pages"}):
+        with pytest.raises(ConfigError, match="cannot be taken apart into words"):
+            Source(labels_as="word", **lines)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="not for sources"):
+        Source(format="synth", min_side_px=3)
