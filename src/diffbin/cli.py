@@ -194,6 +194,47 @@ def evaluate_(
 
 
 @app.command()
+def label(
+    pictures: Annotated[Path, typer.Argument(help="Folder of pictures, none below it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the labels, a text file a picture; a call broken off goes on.")],
+    model: ModelOption = "diffbin-words",
+    keep: Annotated[float, typer.Option(min=0, max=1, help="Regions of this score and more become labels.")] = 0.8,
+    ignore: Annotated[float, typer.Option(min=0, max=1, help="Those of this one and more, do-not-care.")] = 0.4,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Also label pictures without a sure region, which are left out else.")
+    ] = False,
+    polygons: Annotated[
+        bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
+    ] = None,
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
+    tile: TileOption = "off",
+) -> None:
+    """Label pictures by a model, in the format icdar, to train another model on (pseudo-labels)."""
+    from diffbin.detector import Detector
+    from diffbin.pseudo_labels import Rule, label_pictures
+
+    rule = Rule(model, keep=keep, ignore=ignore, empty=empty)
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
+    if polygons is not None:
+        detector = detector.with_decode(shape="polygon" if polygons else "quad")
+    with progress() as bar:
+        task = bar.add_task("labelling", total=None)
+        tally = label_pictures(
+            detector, pictures, out, rule, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    print(
+        f"{tally.labelled} labelled, {tally.left_out} left out, {tally.there} done before, {len(tally.failed)} failed"
+    )
+    for reason in tally.failed:
+        print(f"diffbin: {reason}", file=sys.stderr)
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(
     model: Annotated[str, typer.Argument(help="A name of `diffbin models`, an .onnx file, or a checkpoint.")],
     pictures: Annotated[list[str] | None, typer.Argument(help="Pictures; a few rendered ones unless given.")] = None,

@@ -120,6 +120,17 @@ def test_eval(io: Run, model_file: Path, pages: Path) -> None:
         assert code == 2 and err.startswith("diffbin: ")
 
 
+def test_label(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    command = ("label", pages / "images", "--out", tmp_path / "gt", "--model", model_file, "--polygons")
+    code, out, _ = run(*io, *command, "--empty")
+    assert code == 0 and out == "2 labelled, 0 left out, 0 done before, 0 failed\n"
+    (pages / "images" / "img_3.png").write_bytes(b"not a picture")
+    code, out, err = run(*io, *command, "--empty")
+    assert code == 1 and out == "0 labelled, 0 left out, 2 done before, 1 failed\n" and "img_3.png" in err
+    code, _, err = run(*io, *command)
+    assert code == 2 and "another rule" in err
+
+
 def test_lists_and_version(io: Run) -> None:
     assert run(*io, "--version")[1].startswith("diffbin 0.")
     assert "dbnet_resnet18_fpnc_1200e_icdar2015" in run(*io, "recipes")[1]

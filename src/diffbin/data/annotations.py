@@ -45,10 +45,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         return take_part(_list_synthtext(images, labels), source.part)
     if not labels.is_dir():
         raise InputError(f"There is no folder of labels {labels}; set data.root and the source's labels.")
-    files = [path for path in images.iterdir() if path.suffix.lower() in SUFFIXES]
-    if not files:
-        raise InputError(f"There is no picture in {images}; expected files ending in {', '.join(sorted(SUFFIXES))}.")
-    chosen = take_part(sorted(files, key=natural_key), source.part)
+    chosen = take_part(pictures_in(images), source.part)
     found = [(path, _label_file(path, labels, source.format)) for path in chosen]
     missing = next((path for path, label in found if label is None), None)
     if missing and not source.skip_unlabelled:
@@ -58,6 +55,16 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
             "skip_unlabelled leaves such pictures out."
         )
     return [Picture(path, Label(label), path.name) for path, label in found if label]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder, none below it, in natural name order. `InputError` where there is none."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder of pictures {folder}.")
+    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise InputError(f"There is no picture in {folder}; expected files ending in {', '.join(sorted(SUFFIXES))}.")
+    return sorted(files, key=natural_key)
 
 
 def read_annotation(source: Source, picture: Picture) -> Annotation:
