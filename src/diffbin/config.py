@@ -168,6 +168,13 @@ class Optim:
     warmup_ratio: float = 0.0  # share of the run spent in linear warm-up
     per: Literal["epoch", "step"] = "epoch"  # when the rate changes
     clip_norm: float = 0.0  # 0 = gradients are not clipped
+    layer_decay: float = (
+        1.0  # rate of each backbone stage as a share of the next one's, head to stem; 1 = one rate
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"optim.layer_decay is {self.layer_decay}; it must be above 0, and 1 at most.")
 
 
 @dataclass(frozen=True, kw_only=True)

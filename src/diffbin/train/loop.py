@@ -19,6 +19,7 @@ from diffbin.train import devices
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
 from diffbin.train.norm import freeze_norm
+from diffbin.train.optimizer import set_rate
 from diffbin.train.run import Run, begin, restore, save
 from diffbin.train.schedule import learning_rate
 from diffbin.train.start import Start
@@ -67,7 +68,8 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
     batches = train_loader(recipe, run.step, train_set=data, size=size, rank=devices.rank())
     with RunLog(out, start=run.step, total=total, enabled=run.fabric.is_global_zero) as log:
         while run.step < total:
-            lr = _set_rate(run.optimizer, recipe.optim, run.step, total, data.steps_per_epoch)
+            lr = _rate(recipe.optim, run.step, total, data.steps_per_epoch)
+            set_rate(run.optimizer, lr)
             losses = train_step(run, criterion, _take(batches, recipe.train.accumulate), recipe)
             log.step(run.step, {"lr": lr, **losses}, images=recipe.data.batch_size)
             last = run.step == total
@@ -134,13 +136,10 @@ def _check(losses: dict[str, float], step: int) -> None:
         )
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, config: Optim, step: int, total: int, steps_per_epoch: int) -> float:
+def _rate(config: Optim, step: int, total: int, steps_per_epoch: int) -> float:
     epochs = math.ceil(total / steps_per_epoch)
     t, end = (step, total) if config.per == "step" else (step // steps_per_epoch, epochs)
-    lr = learning_rate(config, t, end)
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    return lr
+    return learning_rate(config, t, end)
 
 
 def _take(batches: Iterator[Batch], count: int) -> list[Batch]:

@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
-from torch import nn
 
-from diffbin.config import Optim, Recipe
+from diffbin.config import Recipe
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.model.dbnet import DBNet
 from diffbin.train.ema import EMA
 from diffbin.train.norm import synchronise_norm
+from diffbin.train.optimizer import make_optimizer
 from diffbin.train.start import Start
 
 
@@ -70,15 +70,3 @@ def save(run: Run, recipe: Recipe, folder: Path) -> None:
         optimizer=run.optimizer.state_dict(),
     )
     checkpoints.save(state, folder)
-
-
-def make_optimizer(network: nn.Module, config: Optim) -> torch.optim.Optimizer:
-    """One group of parameters for SGD, as the reference; AdamW decays matrices and kernels only."""
-    if config.name == "sgd":
-        return torch.optim.SGD(
-            network.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, config.lr)
