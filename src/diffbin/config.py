@@ -75,11 +75,12 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """L = prob_weight * BCE(P) + threshold_weight * L1(T) + binary_weight * Dice(B)."""
+    """L = prob_weight * BCE(P) + threshold_weight * L1(T) + binary_weight * Dice(B) + distill_weight * BCE'(P)."""
 
     prob_weight: float = 5.0
     threshold_weight: float = 10.0
     binary_weight: float = 1.0
+    distill_weight: float = 0.0  # of the cross entropy with the P of `train.teacher`
     negative_ratio: float = 3.0  # hard negatives for each positive pixel
     k: float = 50.0  # steepness of B = 1 / (1 + exp(-k (P - T)))
 
@@ -168,9 +169,7 @@ class Optim:
     warmup_ratio: float = 0.0  # share of the run spent in linear warm-up
     per: Literal["epoch", "step"] = "epoch"  # when the rate changes
     clip_norm: float = 0.0  # 0 = gradients are not clipped
-    layer_decay: float = (
-        1.0  # rate of each backbone stage as a share of the next one's, head to stem; 1 = one rate
-    )
+    layer_decay: float = 1.0  # rate of each backbone stage as a share of the next one's, head to stem; 1 = one rate
 
     def __post_init__(self) -> None:
         if not 0 < self.layer_decay <= 1:
@@ -191,6 +190,7 @@ class Train:
     frozen_norm: bool = False  # the backbone's BatchNorm keeps its running statistics
     sync_norm: bool = False  # BatchNorm sees the batch of all devices
     accumulate: int = 1  # parts that a step is computed in, one after another; the loss is the mean of theirs
+    teacher: str = ""  # a model to learn from besides the labels: a name or a file, as of --weights
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -227,6 +227,13 @@ class Recipe:
     data: Data = field(default_factory=Data)
     optim: Optim = field(default_factory=Optim)
     train: Train = field(default_factory=lambda: Train(epochs=1200))
+
+    def __post_init__(self) -> None:
+        if bool(self.train.teacher) != (self.loss.distill_weight > 0):
+            raise ConfigError(
+                f'train.teacher is "{self.train.teacher}" and loss.distill_weight is {self.loss.distill_weight}; set '
+                "both, or neither."
+            )
 
 
 def to_dict(config: Any) -> dict[str, Any]:

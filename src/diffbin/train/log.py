@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-COLUMNS = ("step", "lr", "loss", "loss_prob", "loss_threshold", "loss_binary", "images_per_s", "hmean", "best_hmean")
+COLUMNS = (
+    *("step", "lr", "loss", "loss_prob", "loss_threshold", "loss_binary", "loss_distill"),
+    *("images_per_s", "hmean", "best_hmean"),
+)
 
 
 class RunLog:
@@ -26,8 +29,9 @@ class RunLog:
         path = out / "log.csv" if enabled else Path(os.devnull)
         fresh = start == 0 or not path.exists()
         out.mkdir(parents=True, exist_ok=True)
+        header = COLUMNS if fresh else tuple(path.read_text().partition("\n")[0].split(","))
         self._file = path.open("w" if fresh else "a", newline="")
-        self._csv = csv.DictWriter(self._file, COLUMNS)
+        self._csv = csv.DictWriter(self._file, header, extrasaction="ignore")  # an older version's has fewer columns
         if fresh:
             self._csv.writeheader()
         self._events = SummaryWriter(str(out / "tensorboard"), purge_step=start) if enabled else None

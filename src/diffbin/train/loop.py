@@ -3,10 +3,10 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from diffbin.config import Optim, Recipe
@@ -16,6 +16,7 @@ from diffbin.metrics.evaluate import Report, list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.train import devices
+from diffbin.train.inputs import normalise
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
 from diffbin.train.norm import freeze_norm
@@ -90,7 +91,7 @@ def train_step(run: Run, criterion: DBLoss, batches: Sequence[Batch], recipe: Re
         with run.fabric.no_backward_sync(run.wrapped, enabled=number < len(batches)):
             parts = forward(run, criterion, batch, recipe)
             run.fabric.backward(parts.total / len(batches))
-        for name, value in vars(parts).items():
+        for name, value in parts.named():
             sums[f"loss_{name}"] = sums.get(f"loss_{name}", 0.0) + float(value.detach()) / len(batches)
     _check(sums, run.step)
     if recipe.optim.clip_norm > 0:
@@ -107,19 +108,11 @@ def forward(run: Run, criterion: DBLoss, batch: Batch, recipe: Recipe) -> LossPa
     """The losses of a batch."""
     batch = batch.to(run.fabric.device)
     maps = (batch.prob, batch.prob_mask, batch.threshold, batch.threshold_mask)
-    parts: LossParts = criterion(
-        run.wrapped(normalise(batch.pictures, recipe)), TargetBatch(*(labels.float() for labels in maps))
-    )
+    targets = TargetBatch(*(labels.float() for labels in maps))
+    if run.teacher:
+        targets = replace(targets, taught=run.teacher(batch.pictures))
+    parts: LossParts = criterion(run.wrapped(normalise(batch.pictures, recipe.preprocess)), targets)
     return parts
-
-
-def normalise(pictures: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """`(n, 3, h, w)` uint8 RGB -> float32, less the mean, by the deviation; channels last, faster on every device."""
-    mean, std = (
-        torch.tensor(values, device=pictures.device).view(1, 3, 1, 1)
-        for values in (recipe.preprocess.mean_rgb, recipe.preprocess.std_rgb)
-    )
-    return ((pictures.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def figures(report: Report) -> dict[str, float]:

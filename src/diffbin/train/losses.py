@@ -1,5 +1,8 @@
 """The loss of DBNet: balanced cross entropy on P, L1 on T inside the border, Dice on B (equations 5 to 8).
 
+With a teacher another balanced cross entropy on P, whose targets are its P. It counts in ignored regions, too: there
+the teacher is the only one to say anything.
+
 Of the batch of all processes that train together: sums are taken over all of them before they are divided.
 """
 
@@ -24,6 +27,7 @@ class TargetBatch:
     prob_mask: Tensor  # 0 where nothing is known (ignored regions)
     threshold: Tensor  # T, from `threshold_min` to `threshold_max`
     threshold_mask: Tensor  # 1 inside the border
+    taught: Tensor | None = None  # P of the teacher, where there is one
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,16 @@ class LossParts:
     prob: Tensor
     threshold: Tensor
     binary: Tensor
+    distill: Tensor | None = None
+
+    def named(self) -> list[tuple[str, Tensor]]:
+        """Those that there are."""
+        return [(name, value) for name, value in vars(self).items() if value is not None]
 
     @property
     def total(self) -> Tensor:
         """The sum."""
-        return self.prob + self.threshold + self.binary
+        return self.prob + self.threshold + self.binary + (0 if self.distill is None else self.distill)
 
 
 class DBLoss(nn.Module):
@@ -48,13 +57,17 @@ class DBLoss(nn.Module):
         self.config = config
 
     def forward(self, maps: TrainMaps, targets: TargetBatch) -> LossParts:
-        """Maps `(n, 1, h, w)` and targets `(n, h, w)` -> three scalars."""
+        """Maps `(n, 1, h, w)` and targets `(n, h, w)` -> three scalars, four with a teacher."""
         c = self.config
         logits, threshold, binary = (_single(m) for m in (maps.prob_logits, maps.threshold, maps.binary))
         bce = balanced_bce(logits, targets.prob, targets.prob_mask, c.negative_ratio)
         l1 = masked_l1(threshold, targets.threshold, targets.threshold_mask)
         dice = masked_dice(binary, targets.prob, targets.prob_mask)
-        return LossParts(c.prob_weight * bce, c.threshold_weight * l1, c.binary_weight * dice)
+        distill = None
+        if targets.taught is not None:
+            everywhere = torch.ones_like(logits)
+            distill = c.distill_weight * balanced_bce(logits, targets.taught, everywhere, c.negative_ratio)
+        return LossParts(c.prob_weight * bce, c.threshold_weight * l1, c.binary_weight * dice, distill)
 
 
 def _single(maps: Tensor) -> Tensor:
@@ -62,8 +75,12 @@ def _single(maps: Tensor) -> Tensor:
 
 
 def balanced_bce(logits: Tensor, target: Tensor, mask: Tensor, negative_ratio: float) -> Tensor:
-    """Cross entropy over all positives and the hardest negatives, at most `negative_ratio` for each positive."""
-    positive, negative = target * mask, (1 - target) * mask
+    """Cross entropy over all positives and the hardest negatives, at most `negative_ratio` for each positive.
+
+    Targets are from 0 to 1; positive are those above 0.5.
+    """
+    positive = (target > 0.5) * mask
+    negative = mask - positive
     n_positive = int(total(positive.sum()))
     n_negative = min(int(total(negative.sum())), int(n_positive * negative_ratio))
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")

@@ -15,17 +15,19 @@ from diffbin.train.ema import EMA
 from diffbin.train.norm import synchronise_norm
 from diffbin.train.optimizer import make_optimizer
 from diffbin.train.start import Start
+from diffbin.train.teacher import Teacher
 
 
 @dataclass
 class Run:
-    """What a step changes."""
+    """What a step changes, and what it learns from besides the labels."""
 
     fabric: Fabric
     network: DBNet
     wrapped: _FabricModule  # the network as Fabric runs it: its device, its precision, its peers
     optimizer: torch.optim.Optimizer
     ema: EMA | None
+    teacher: Teacher | None
     step: int  # steps done
 
     @property
@@ -46,7 +48,8 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
     wrapped, optimizer = fabric.setup(network, make_optimizer(network, recipe.optim))
     if ema:
         ema.network.to(next(network.parameters()))
-    return Run(fabric, network, wrapped, optimizer, ema, 0)
+    teacher = Teacher(recipe.train.teacher, fabric) if recipe.train.teacher else None
+    return Run(fabric, network, wrapped, optimizer, ema, teacher, 0)
 
 
 def restore(run: Run, saved: Checkpoint) -> None:
