@@ -31,6 +31,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
         """Crops `(n, 3, h, w)` uint8 RGB, normalised as this model wants them -> P `(n, h, w)` float32."""
+        batch = normalise(pictures, self._preprocess)
         with self._fabric.autocast():
-            prob: Tensor = self._network(normalise(pictures, self._preprocess))
+            prob: Tensor = self._network(batch)
         return prob[:, 0].float()
