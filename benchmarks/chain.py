@@ -13,10 +13,11 @@ from PIL import Image, ImageEnhance
 
 from benchmarks.clock import Clock
 from diffbin.config import Augment, Targets
-from diffbin.data.augment import clip, rotation, sample_cut, transform, window_matrix
+from diffbin.data.augment import clip, sample_cut
 from diffbin.data.dataset import Example
 from diffbin.data.labels import Annotation
 from diffbin.data.targets import TargetMaps, is_too_small, shrink
+from diffbin.data.warp import rotation, transform, window_matrix
 from diffbin.detections import Points
 from diffbin.geometry import area, offset, perimeter, single_part
 

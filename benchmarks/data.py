@@ -22,12 +22,13 @@ from benchmarks import chain
 from benchmarks.clock import Clock
 from diffbin.config import Augment, Source, Targets
 from diffbin.data.annotations import Picture, list_pictures
-from diffbin.data.augment import FURTHER, distort, jitter_colour, place, warp
+from diffbin.data.augment import distort, jitter_colour, place
 from diffbin.data.dataset import Example, collate
 from diffbin.data.labels import READERS, Annotation
 from diffbin.data.picture import open_picture
 from diffbin.data.sample import Scene
 from diffbin.data.targets import make_targets
+from diffbin.data.warp import FURTHER, warp
 
 Way = Callable[[Path, Annotation, np.random.Generator, Clock], Example]
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -3,20 +3,9 @@ import numpy as np
 import pytest
 
 from diffbin.config import Augment
-from diffbin.data.augment import (
-    Placement,
-    augment,
-    clip,
-    distort,
-    jitter_colour,
-    place,
-    rotation,
-    sample_cut,
-    transform,
-    warp,
-    window_matrix,
-)
+from diffbin.data.augment import augment, clip, distort, jitter_colour, place, sample_cut
 from diffbin.data.sample import Sample, Scene, as_scene
+from diffbin.data.warp import Placement, rotation, transform, warp, window_matrix
 from diffbin.detections import Points
 
 STILL = {"flip_p": 0.0, "rotate_deg": 0.0, "brightness_delta": 0.0, "saturation_delta": 0.0}
