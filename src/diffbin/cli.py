@@ -161,11 +161,12 @@ def evaluate_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector
     from diffbin.metrics.evaluate import evaluate
     from diffbin.metrics.iou import MATCHINGS
+    from diffbin.plain import from_dict
 
     if matching not in MATCHINGS:
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
@@ -249,7 +250,8 @@ def verify(
 ) -> None:
     """Compare a model by all engines and precisions here, and with its exports: maps, regions, hmean."""
     from diffbin import batch
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
+    from diffbin.plain import from_dict
     from diffbin.verify import table
     from diffbin.verify import verify as run
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import tiling, zoo
-from diffbin.config import Decode, Preprocess, Runtime, from_dict, to_dict
+from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.image import ImageSource, Picture, Resize, load
+from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
     from diffbin.stream import Result

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from diffbin import __version__, zoo
-from diffbin.config import Recipe, Runtime, to_dict
+from diffbin.config import Recipe, Runtime
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
@@ -21,6 +21,7 @@ from diffbin.files import write_whole
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
 from diffbin.model.prob_path import ProbPath
+from diffbin.plain import to_dict
 
 OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree

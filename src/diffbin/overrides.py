@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from diffbin.config import from_dict, known, to_dict
 from diffbin.errors import ConfigError
+from diffbin.plain import from_dict, known, to_dict
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from conftest import small_recipe
-from diffbin.config import to_dict
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
+from diffbin.plain import to_dict
 
 pytestmark = pytest.mark.slow
 DIFFBIN = ("-m", "diffbin")

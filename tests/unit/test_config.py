@@ -5,10 +5,11 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Data, Recipe, Source, Train, from_dict, to_dict
+from diffbin.config import Data, Recipe, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
+from diffbin.plain import from_dict, to_dict
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from diffbin.config import from_dict, to_dict
 from diffbin.data.labels import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
@@ -18,6 +17,7 @@ from diffbin.data.synth.labels import cut
 from diffbin.data.synth.settings import Scripts, Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp
 from diffbin.errors import ConfigError, InputError
+from diffbin.plain import from_dict, to_dict
 
 SETTING = Setting(gap_ratio=0.3, leading_ratio=1.3, tracking_ratio=0.0, align=0.0, leftwards=False)
 

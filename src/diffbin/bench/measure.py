@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from diffbin import zoo
 from diffbin.bench.peers import Size
 from diffbin.bench.subjects import Ours, Subject, Theirs, Times, random_engine
-from diffbin.config import Runtime, from_dict
+from diffbin.config import Runtime
 from diffbin.errors import ConfigError, DiffbinError
 from diffbin.image import load
+from diffbin.plain import from_dict
 
 Maker = tuple[str, Callable[[], Subject]]  # what will be made, in words, and what makes it
 

@@ -8,8 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from diffbin.config import Recipe, Runtime, from_dict
+from diffbin.config import Recipe, Runtime
 from diffbin.errors import ConfigError, DependencyError, ModelError
+from diffbin.plain import from_dict
 
 METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, precision, version
 PROVIDERS = {

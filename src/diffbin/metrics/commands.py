@@ -22,11 +22,12 @@ def tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Choose input size and thresholds of a model on labelled pictures, by hmean at IoU 0.5."""
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
     from diffbin.detector import Detector
     from diffbin.metrics.evaluate import list_labelled
     from diffbin.metrics.tune import SIZES, choose
     from diffbin.metrics.tune import tune as run
+    from diffbin.plain import from_dict
 
     if out:
         need_torch("Writing a model")

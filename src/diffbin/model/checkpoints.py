@@ -16,9 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from diffbin.config import Recipe, from_dict, to_dict
+from diffbin.config import Recipe
 from diffbin.errors import ModelError, TrainingWarning
 from diffbin.model.dbnet import DBNet
+from diffbin.plain import from_dict, to_dict
 
 HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision, here and in ONNX files
 LISTED = 20  # names in an error

@@ -25,9 +25,9 @@ def synth(
     assignments: SetOption = None,
 ) -> None:
     """Render pictures of text with exact labels."""
-    from diffbin.config import from_dict
     from diffbin.data.synth import Synth, render_set
     from diffbin.overrides import override
+    from diffbin.plain import from_dict
 
     if format_ != "icdar":
         raise InputError(f"--format is {format_}; labels are written as icdar.")
@@ -94,7 +94,8 @@ def _train_by_recipe(
 def _train_further(
     model: str, images: Path, gt: Path, format_: str, assignments: list[str], out: Path, resume: bool
 ) -> None:
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
+    from diffbin.plain import from_dict
     from diffbin.train import devices
     from diffbin.train.finetune import finetune, plan
 
@@ -136,10 +137,11 @@ def export(
 ) -> None:
     """Write a trained model as ONNX, with its settings and card inside, checked against PyTorch."""
     need_torch("Exporting")
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
     from diffbin.export import export as write
     from diffbin.model.checkpoints import read_weights, write_weights
     from diffbin.overrides import override
+    from diffbin.plain import from_dict
 
     stored, trained = read_weights(checkpoint)
     recipe = override(stored, assignments or [])

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import cv2
 
-from diffbin.config import to_dict
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError, InputError
 from diffbin.files import write_whole
+from diffbin.plain import to_dict
 
 JPEG_QUALITY = 90
 
