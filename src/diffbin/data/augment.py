@@ -1,6 +1,6 @@
 """From an annotated picture to a training crop: one affine matrix, one warp, one colour matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import cv2
@@ -9,6 +9,7 @@ import pyclipper
 from numpy.typing import NDArray
 
 from diffbin.config import Augment
+from diffbin.data.paste import paste
 from diffbin.data.picture import Pixels
 from diffbin.data.sample import Sample, Scene
 from diffbin.data.warp import FURTHER, Matrix, Placement, rotation, transform, warp, window_matrix
@@ -33,13 +34,19 @@ class Regions:
     texts: list[str]
 
 
-def augment(scene: Scene, config: Augment, rng: np.random.Generator) -> Sample:
-    """A random `(crop_px, crop_px)` crop of the scene, black where there is no picture; regions may be none."""
+def augment(scene: Scene, config: Augment, rng: np.random.Generator, *, donor: Scene | None = None) -> Sample:
+    """A random `(crop_px, crop_px)` crop of the scene, black where there is no picture; regions may be none.
+
+    With a `donor`, some of its words are pasted in.
+    """
     placement, regions = place(scene, config, rng)
     pixels, reduction = scene.read(1 / placement.scale + FURTHER)
     picture = warp(pixels, placement.within(reduction), config.crop_px)
-    picture = distort(jitter_colour(picture, config, rng), config, rng)
-    return Sample(picture, regions.polygons, np.array(regions.ignored, np.bool_), regions.texts)
+    crop = Sample(picture, regions.polygons, np.array(regions.ignored, np.bool_), regions.texts)
+    if donor:
+        count = int(rng.integers(1, config.paste_max + 1))
+        crop = paste(crop, placement, scene.size, donor, count=count, rng=rng)
+    return replace(crop, picture=distort(jitter_colour(crop.picture, config, rng), config, rng))
 
 
 def place(scene: Scene, config: Augment, rng: np.random.Generator) -> tuple[Placement, Regions]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from diffbin.config import Augment, Recipe, Source
 from diffbin.data.augment import augment
-from diffbin.data.sample import Sample, Scene
-from diffbin.data.sources import draw_index, open_source
+from diffbin.data.sample import Sample
+from diffbin.data.sources import SampleSource, draw_index, open_source
 from diffbin.data.targets import TargetMaps, make_targets
 from diffbin.errors import ConfigError, DiffbinError, TrainingError
 
@@ -91,21 +91,24 @@ class TrainSet:
         config = augment_of_step(self.recipe, number // self.recipe.data.batch_size)
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng([self.recipe.train.seed, DRAW, number, attempt])
-            original = self._draw(number, attempt, rng)
-            crop = augment(original, config, rng)
+            source, index = self._draw(number, attempt, rng)
+            original = source.load(index)
+            pasted = config.paste_p > 0 and rng.random() < config.paste_p
+            donor = source.load(draw_index(source, rng)) if pasted else None
+            crop = augment(original, config, rng, donor=donor)
             if len(crop.polygons) or not len(original.polygons) or config.crop == "scale":
                 return crop
         raise TrainingError(f"{ATTEMPTS} samples in a row lost all their text in augmentation; check the labels.")
 
-    def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> Scene:
+    def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> tuple[SampleSource, int]:
         if len(self.sources) > 1:
             source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-            return source.load(draw_index(source, rng))
+            return source, draw_index(source, rng)
         source = self.sources[0]
         if attempt or not len(source) or source.shares is not None:
-            return source.load(draw_index(source, rng))
+            return source, draw_index(source, rng)
         walk, place = divmod(number, len(source))
-        return source.load(int(_order(self.recipe.train.seed, walk, len(source))[place]))
+        return source, int(_order(self.recipe.train.seed, walk, len(source))[place])
 
 
 def _check_units(sources: Sequence[Source]) -> None:
