@@ -27,7 +27,8 @@ def command(pages: Path, *program: str, out: Path, **settings: object) -> list[s
     recipe = pages / "recipe.py"
     text = json.dumps(to_dict(small_recipe(pages)))
     recipe.write_text(
-        f"import json\nfrom diffbin.config import Recipe, from_dict\nRECIPE = from_dict(Recipe, json.loads({text!r}))\n"
+        "import json\nfrom diffbin.config import Recipe\nfrom diffbin.plain import from_dict\n"
+        f"RECIPE = from_dict(Recipe, json.loads({text!r}))\n"
     )
     sets = [part for key, value in settings.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
     return [sys.executable, *program, "train", str(recipe), *sets, "--out", str(out)]
