@@ -188,6 +188,7 @@ class Train:
     sync_norm: bool = False  # BatchNorm sees the batch of all devices
     accumulate: int = 1  # parts that a step is computed in, one after another; the loss is the mean of theirs
     teacher: str = ""  # a model to learn from besides the labels: a name or a file, as of --weights
+    max_bad_steps: int = 10  # of 100 in a row that may be skipped, their loss or gradient not finite; one more stops
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -195,6 +196,8 @@ class Train:
             raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
         if self.accumulate < 1:
             raise ConfigError(f"train.accumulate is {self.accumulate}; it must be 1 or more.")
+        if self.max_bad_steps < 0:
+            raise ConfigError(f"train.max_bad_steps is {self.max_bad_steps}; it must not be negative.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from diffbin.config import Optim, Source, Train
 from diffbin.data.dataset import SampleNumbers, TrainSet, collate
 from diffbin.errors import ConfigError, ModelError, TrainingError, TrainingWarning
 from diffbin.model import checkpoints
-from diffbin.train import devices
+from diffbin.train import devices, loop
 from diffbin.train.loop import train, train_step
 from diffbin.train.losses import DBLoss
 from diffbin.train.norm import SyncNorm, synchronise_norm
@@ -62,13 +62,32 @@ def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
         train(recipe, out=tmp_path / "run")
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_parts(pages: Path, tmp_path: Path) -> None:
+def test_too_many_steps_that_are_not_finite_stop_with_their_pictures(pages: Path, tmp_path: Path) -> None:
     recipe = replace(
-        small_recipe(pages), optim=Optim(lr=1e25), train=Train(steps=9, save_every_steps=1, precision="32")
+        small_recipe(pages),
+        optim=Optim(lr=1e25),
+        train=Train(steps=9, save_every_steps=1, precision="32", max_bad_steps=1),
     )
-    with pytest.raises(TrainingError, match=r"loss_prob = .*--resume"):
+    with pytest.warns(TrainingWarning, match="is skipped"), pytest.raises(TrainingError, match=r"img_.*--resume"):
         train(recipe, out=tmp_path / "run")
     assert checkpoints.checkpoints(tmp_path / "run" / "checkpoints")
+
+
+def test_a_step_that_is_not_finite_changes_nothing(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(small_recipe(pages), train=Train(steps=1, precision="32", ema_decay=0.9))
+    run, data = begin(devices.open_fabric("32"), recipe, None), TrainSet(recipe)
+    batch = collate([data[0], data[1]])
+    train_step(run, DBLoss(recipe.loss), [batch], recipe)
+    before = copy.deepcopy((run.network.state_dict(), run.optimizer.state_dict()["state"]))
+    with monkeypatch.context() as context:
+        context.setattr(loop, "normalise", lambda pictures, _: torch.full(pictures.shape, float("nan")))
+        train_step(run, DBLoss(recipe.loss), [batch], recipe)
+    assert run.guard.skipped == [1] and run.step == 2
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, before[0][name]), name
+    for key, state in run.optimizer.state_dict()["state"].items():
+        assert torch.equal(state["exp_avg"], before[1][key]["exp_avg"])
+    assert "img_" in data.name(0)
 
 
 def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:

@@ -82,12 +82,20 @@ class TrainSet:
         maps = make_targets(sample.polygons, sample.ignored, sample.picture.shape[:2], recipe.targets)
         return Example(sample.picture, maps)
 
+    def name(self, number: int) -> str:
+        """Where the sample with this number comes from: a picture, or the seed of rendered text."""
+        source, index, _ = self._find(number)
+        return source.name_of(index)
+
     def sample(self, number: int) -> Sample:
         """The augmented sample; drawn anew, from another picture, while augmentation loses every region.
 
         Pictures without any region are kept, as background, and so are windows of crop="scale" without one: a share of
         them is meant to look away from text.
         """
+        return self._find(number)[2]
+
+    def _find(self, number: int) -> tuple[SampleSource, int, Sample]:
         config = augment_of_step(self.recipe, number // self.recipe.data.batch_size)
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng([self.recipe.train.seed, DRAW, number, attempt])
@@ -97,7 +105,7 @@ class TrainSet:
             donor = source.load(draw_index(source, rng)) if pasted else None
             crop = augment(original, config, rng, donor=donor)
             if len(crop.polygons) or not len(original.polygons) or config.crop == "scale":
-                return crop
+                return source, index, crop
         raise TrainingError(f"{ATTEMPTS} samples in a row lost all their text in augmentation; check the labels.")
 
     def _draw(self, number: int, attempt: int, rng: np.random.Generator) -> tuple[SampleSource, int]:

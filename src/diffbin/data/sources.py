@@ -33,6 +33,9 @@ class SampleSource(Protocol):
     def load(self, index: int) -> Scene:
         """The one of this number."""
 
+    def name_of(self, index: int) -> str:
+        """What it is called in errors."""
+
 
 class PictureSource:
     """The labelled pictures of a `Source`. Labels are parsed when the source is made, so that errors come early."""
@@ -63,6 +66,10 @@ class PictureSource:
         """The label of one picture."""
         return self._annotations[index] if self._annotations else read_annotation(self.source, self.pictures[index])
 
+    def name_of(self, index: int) -> str:
+        """The path of the picture."""
+        return str(self.pictures[index].image)
+
     def load(self, index: int) -> Scene:
         """Reads one file."""
         picture, annotation = open_picture(self.pictures[index].image), self.annotation(index)
@@ -88,6 +95,10 @@ class SynthSource:
     def _renderer(self) -> Renderer:  # made anew in each worker
         backgrounds = str(Path(self.root) / self.source.images) if self.source.images else ""
         return Renderer(Synth(unit=self.source.labels_as or self.source.unit, backgrounds=backgrounds))
+
+    def name_of(self, index: int) -> str:
+        """The seed."""
+        return f"rendered picture {index}"
 
     def load(self, index: int) -> Scene:
         """Renders one."""

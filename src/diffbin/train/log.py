@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 COLUMNS = (
     *("step", "lr", "loss", "loss_prob", "loss_threshold", "loss_binary", "loss_distill"),
-    *("images_per_s", "hmean", "best_hmean"),
+    *("skipped", "images_per_s", "hmean", "best_hmean"),
 )
 
 

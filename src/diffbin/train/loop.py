@@ -7,15 +7,17 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from diffbin.config import Optim, Recipe
-from diffbin.data.dataset import Batch, TrainSet, train_loader
+from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
 from diffbin.errors import TrainingError, TrainingWarning
 from diffbin.metrics.evaluate import Report, list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.train import devices
+from diffbin.train.guard import is_sound, named, norm_state, put_back, too_many
 from diffbin.train.inputs import normalise
 from diffbin.train.log import RunLog
 from diffbin.train.losses import DBLoss, LossParts, TargetBatch
@@ -32,8 +34,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
 
     `resume` goes on exactly where the newest checkpoint in `out` stopped, if there is one; `start` begins with trained
     weights. Started by `torchrun`, its processes train together: each step's `data.batch_size` samples are shared out
-    among them, so the number of devices does not change what is learned. Raises `TrainingError` when a loss is not
-    finite (the last good checkpoint stays), `ConfigError`, `InputError`.
+    among them, so the number of devices does not change what is learned. Raises `TrainingError` when too many
+    steps have a loss or gradient that is not finite (the last good checkpoint stays), `ConfigError`, `InputError`.
     """
     fabric = devices.open_fabric(recipe.train.precision)
     try:
@@ -72,7 +74,11 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
             lr = _rate(recipe.optim, run.step, total, data.steps_per_epoch)
             set_rate(run.optimizer, lr)
             losses = train_step(run, criterion, _take(batches, recipe.train.accumulate), recipe)
-            log.step(run.step, {"lr": lr, **losses}, images=recipe.data.batch_size)
+            if run.guard.has_skipped(run.step - 1):
+                _tell_skipped(run, criterion, data, losses, recipe)
+            else:
+                skipped = float(len(run.guard.skipped))
+                log.step(run.step, {"lr": lr, **losses, "skipped": skipped}, images=recipe.data.batch_size)
             last = run.step == total
             if _due(run.step, recipe.train.save_every_steps) or last:
                 save(run, recipe, out / "checkpoints")  # before validation, which may fail
@@ -81,25 +87,30 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
 
 
 def train_step(run: Run, criterion: DBLoss, batches: Sequence[Batch], recipe: Recipe) -> dict[str, float]:
-    """This process's parts of a step forward and backward, then the weights and their average; losses by name."""
+    """This process's parts of a step forward and backward, then the weights and their average; losses by name.
+
+    Where a loss or the gradient is not finite, nothing changes but `run.step` and `run.guard`.
+    """
     run.wrapped.train()
     if recipe.train.frozen_norm:
         freeze_norm(run.network.backbone)
     devices.seed(recipe.train.seed, run.step)
-    sums: dict[str, float] = {}
+    before, sums = norm_state(run.network), dict[str, float]()
     for number, batch in enumerate(batches, 1):
         with run.fabric.no_backward_sync(run.wrapped, enabled=number < len(batches)):
             parts = forward(run, criterion, batch, recipe)
             run.fabric.backward(parts.total / len(batches))
         for name, value in parts.named():
             sums[f"loss_{name}"] = sums.get(f"loss_{name}", 0.0) + float(value.detach()) / len(batches)
-    _check(sums, run.step)
-    if recipe.optim.clip_norm > 0:
-        nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optim.clip_norm)
-    run.optimizer.step()
+    length = nn.utils.clip_grad_norm_(run.network.parameters(), recipe.optim.clip_norm or math.inf)
+    if is_sound(sums, length):
+        run.optimizer.step()
+        if run.ema:
+            run.ema.update(run.network, run.step)
+    else:
+        put_back(run.network, before)
+        run.guard.skip(run.step)
     run.optimizer.zero_grad()
-    if run.ema:
-        run.ema.update(run.network, run.step)
     run.step += 1
     return {"loss": sum(sums.values()), **sums}
 
@@ -120,13 +131,22 @@ def figures(report: Report) -> dict[str, float]:
     return {"hmean": report.fixed.hmean, "best_hmean": report.best.hmean}
 
 
-def _check(losses: dict[str, float], step: int) -> None:
-    if not all(math.isfinite(value) for value in losses.values()):
-        named = ", ".join(f"{name} = {value:.4g}" for name, value in losses.items())
-        raise TrainingError(
-            f"The loss of step {step} is not finite ({named}). The last checkpoint is good: lower optim.lr or "
-            "set optim.clip_norm, and --resume."
-        )
+def _tell_skipped(run: Run, criterion: DBLoss, data: TrainSet, losses: dict[str, float], recipe: Recipe) -> None:
+    """Warns of the step that was skipped; raises `TrainingError`, with the pictures, where it is one too many."""
+    step, size = run.step - 1, recipe.data.batch_size
+    if not run.guard.is_over(recipe.train.max_bad_steps):
+        if run.fabric.is_global_zero:
+            said = f"Step {step} is skipped, its loss or gradient is not finite ({named(losses)})."
+            warnings.warn(said, TrainingWarning, stacklevel=2)
+        return
+    run.wrapped.eval()
+    alone: dict[str, bool] = {}  # whether a picture, on its own, has a finite loss
+    for number in range(step * size, (step + 1) * size):
+        with torch.no_grad():
+            loss = forward(run, criterion, collate([data[number]]), recipe).total
+        name = data.name(number)
+        alone[name] = alone.get(name, True) and bool(loss.isfinite())
+    raise too_many(run.guard, losses, alone)
 
 
 def _rate(config: Optim, step: int, total: int, steps_per_epoch: int) -> float:

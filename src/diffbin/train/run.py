@@ -1,6 +1,6 @@
 """The moving parts of a run: how they are made, put back to a checkpoint, and saved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.model.dbnet import DBNet
 from diffbin.train.ema import EMA
+from diffbin.train.guard import Guard
 from diffbin.train.norm import synchronise_norm
 from diffbin.train.optimizer import make_optimizer
 from diffbin.train.start import Start
@@ -29,6 +30,7 @@ class Run:
     ema: EMA | None
     teacher: Teacher | None
     step: int  # steps done
+    guard: Guard = field(default_factory=Guard)
 
     @property
     def judged(self) -> DBNet:
