@@ -16,6 +16,7 @@ import typer
 
 from diffbin import __version__
 from diffbin.bench import commands as benchmarking
+from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
 from diffbin.terminal import progress
@@ -28,6 +29,7 @@ app.command("models")(zoo.list_models)
 app.command("info")(zoo.info)
 app.command("recipes")(training.list_recipes)
 app.command()(training.synth)
+app.command()(data.pack)
 app.command()(training.train)
 app.command()(training.export)
 app.command()(benchmarking.bench)

@@ -115,9 +115,9 @@ class Augment:
 class Source:
     """One set of annotated pictures."""
 
-    format: Literal["icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext", "synth"] = "icdar"
-    images: str = ""  # folder below `data.root`; for "synth" the folder of backgrounds ("" = procedural ones)
-    labels: str = ""  # folder or file below `data.root`
+    format: Literal["icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext", "shards", "synth"] = "icdar"
+    images: str = ""  # folder below `data.root`: pictures, shards, or backgrounds for "synth" ("" = procedural ones)
+    labels: str = ""  # folder or file below `data.root`; shards hold their own
     part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
     weight: float = 1.0  # share of the samples drawn, relative to the other sources
     unit: Literal["word", "line"] = "word"  # what its labels are, or "synth" renders; of "td500" and "ctw1500" lines
@@ -129,6 +129,8 @@ class Source:
     def __post_init__(self) -> None:
         if self.format == "synth" and (self.min_side_px or self.skip_unlabelled or self.picture_weights):
             raise ConfigError('min_side_px, skip_unlabelled and picture_weights are not for sources of format "synth".')
+        if self.format == "shards" and self.picture_weights:
+            raise ConfigError("picture_weights are for pictures in folders; shards keep no list of their names.")
         if self.labels_as == "word" and self.stored_unit == "line":
             raise ConfigError(
                 f"The labels of {self.images or self.format} are lines, which cannot be taken apart into words; "

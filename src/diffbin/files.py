@@ -1,16 +1,33 @@
 """Writing files so that a break leaves none half-written."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from diffbin.errors import InputError
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """The file is there whole or not at all; missing folders are made. `InputError` where it cannot be written."""
+@contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is there whole once the block is left, and not at all where the block raises.
+
+    Missing folders are made. Raises `InputError` where it cannot be written.
+    """
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                yield file
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """The same in one call."""
+    with open_whole(path) as file:
+        file.write(content)

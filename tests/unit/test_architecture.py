@@ -20,7 +20,8 @@ RANKS = {  # a module imports modules of lower ranks, and of its own package; th
     "engines": 4, "tiling": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5, "detector": 6,
     "metrics": 7, "batch": 7, "pseudo_labels": 7, "verify": 8, "train": 8, "export": 8, "quantize": 9,
     "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,
-    "metrics.commands": 10, "train.commands": 10, "zoo.commands": 10, "bench.commands": 10, "cli": 11, "__main__": 12,
+    "data.commands": 10, "metrics.commands": 10, "train.commands": 10, "zoo.commands": 10, "bench.commands": 10,
+    "cli": 11, "__main__": 12,
 }  # fmt: skip
 LEARNING = {"torch", "lightning_fabric", "onnx", "safetensors", "tensorboard"}  # not for detection
 MAY_LEARN = ("model", "engines.torch", "train", "export", "quantize", "cli", "zoo", "bench")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffbin.config import Source
 from diffbin.data.labels import READERS, Annotation, Label, synthtext_names
@@ -16,7 +17,7 @@ from diffbin.errors import ConfigError, InputError
 
 T = TypeVar("T")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 LABEL_NAMES = {
     "icdar": ("{}.txt", "gt_{}.txt"),
     "mlt": ("gt_{}.txt", "{}.txt"),
@@ -38,7 +39,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
     """The pictures of a source in natural name order (`img_2` before `img_10`), cut down to `source.part`."""
     images, labels = Path(root) / source.images, Path(root) / source.labels
     if source.format not in READERS:
-        raise ConfigError(f'Pictures of format "{source.format}" are not listed from files.')
+        raise ConfigError(f'Format "{source.format}" is for training alone; elsewhere name a folder of pictures.')
     if not images.is_dir():
         raise InputError(f"There is no folder of pictures {images}; set data.root and the source's images.")
     if source.format == "synthtext":
@@ -68,8 +69,12 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def read_annotation(source: Source, picture: Picture) -> Annotation:
-    """The label of a picture by the rules of its source: words joined to lines, narrow regions ignored."""
-    annotation = READERS[source.format](picture.label)
+    """The label of a picture by the rules of its source."""
+    return apply_rules(source, READERS[source.format](picture.label))
+
+
+def apply_rules(source: Source, annotation: Annotation) -> Annotation:
+    """A label by the rules of its source: words joined to lines, narrow regions ignored."""
     if source.labels_as == "line" and source.stored_unit == "word":
         annotation = join_words(annotation)
     if not source.min_side_px:
@@ -87,13 +92,19 @@ def natural_key(path: Path) -> list[tuple[bool, int, str]]:
 
 def take_part(items: Sequence[T], part: str) -> list[T]:
     """The slice `part`, "0:900" or "9::10"; a leading "!" takes all others, "" takes everything."""
+    return [items[i] for i in part_indices(len(items), part).tolist()]
+
+
+def part_indices(count: int, part: str) -> NDArray[np.int64]:
+    """The indices, out of `count`, that are in the slice `part`."""
     match = re.fullmatch(r"(!?)(-?\d*):(-?\d*)(?::(-?\d*))?", part)
     if part and (match is None or match[4] in ("0", "-0")):
         raise ConfigError(f'part is "{part}"; it must be a slice like "0:900" or "9::10", or "!9::10" for the others.')
+    indices = np.arange(count)
     if match is None:
-        return list(items)
-    inside = range(len(items))[slice(*(int(text) if text else None for text in match.group(2, 3, 4)))]
-    return [items[i] for i in range(len(items)) if i not in inside] if match[1] else [items[i] for i in inside]
+        return indices
+    some = slice(*(int(text) if text else None for text in match.group(2, 3, 4)))
+    return np.delete(indices, some) if match[1] else indices[some]
 
 
 def _label_file(image: Path, folder: Path, format_: str) -> Path | None:

@@ -45,9 +45,14 @@ class Label(NamedTuple):
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return _decode(path.read_bytes(), path)
     except OSError as error:
         raise InputError(f"The label file {path} cannot be read: {error.strerror}.") from None
+
+
+def _decode(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"The label file {path} is not UTF-8 (byte {error.start}); convert it.") from None
 
@@ -60,6 +65,12 @@ def _annotation(regions: Sequence[tuple[Points, str]], mark: str | None) -> Anno
 def read_icdar(label: Label | Path) -> Annotation:
     """Lines of `x1,y1,...,xn,yn[,transcription]`, n >= 4; `###` is ignored, a transcription may hold commas."""
     return _annotation([_icdar_line(line, path, i) for path, i, line in _lines(label)], ICDAR_IGNORED)
+
+
+def parse_icdar(content: bytes, name: str) -> Annotation:
+    """The same of a file's content, which errors call `name`."""
+    path = Path(name)
+    return _annotation([_icdar_line(line, path, i) for i, line in _filled(_decode(content, path))], ICDAR_IGNORED)
 
 
 def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
@@ -152,7 +163,11 @@ def _ctw_boxes(path: Path) -> list[tuple[Points, str]]:
 def _lines(label: Label | Path) -> list[tuple[Path, int, str]]:
     """The lines with something in them, each with the file and its number."""
     path = label.path if isinstance(label, Label) else label
-    return [(path, i, line) for i, line in enumerate(_read_text(path).splitlines(), start=1) if line.strip()]
+    return [(path, i, line) for i, line in _filled(_read_text(path))]
+
+
+def _filled(text: str) -> list[tuple[int, str]]:
+    return [(i, line) for i, line in enumerate(text.splitlines(), start=1) if line.strip()]
 
 
 def _corners_and_text(line: str, path: Path, number: int, count: int, skipped: int) -> tuple[Points, str]:

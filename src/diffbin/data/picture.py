@@ -1,5 +1,6 @@
 """A picture file in the frame of its label, EXIF orientation not applied: its size at once, its pixels when needed."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 JPEG = b"\xff\xd8"
+RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
 
 
@@ -24,7 +26,7 @@ class PictureFile:
     """The content of a picture file. `size` is its (h, w) in pixels, `name` what errors call it."""
 
     def __init__(self, content: bytes, name: str) -> None:
-        self.name, self._content = name, content
+        self.name, self.content = name, content
         self._whole: Pixels | None = None
         size = jpeg_size(content)
         if size is None:  # of other formats it is known with the pixels
@@ -35,8 +37,8 @@ class PictureFile:
     def read(self, reduction: float = 1.0) -> tuple[Pixels, int]:
         """The pixels `(h, w, 3)` uint8 RGB, and how many times smaller than the file they are: at most `reduction`.
 
-        JPEG comes at 1, 1/2, 1/4 or 1/8 of its size, rounded up; other formats always at 1. Raises `InputError` when
-        the file is damaged.
+        JPEG comes at 1, 1/2, 1/4 or 1/8 of its size, rounded up; other formats always at 1. PPM is not even copied, and
+        its pixels cannot be written to. Raises `InputError` when the file is damaged.
         """
         if self._whole is not None:
             return self._whole, 1
@@ -47,10 +49,11 @@ class PictureFile:
         return pixels, factor
 
     def _decode(self, factor: int) -> Pixels:
+        raw = raw_pixels(self.content)
+        if raw is not None:
+            return raw
         try:
-            found = cv2.imdecode(
-                np.frombuffer(self._content, np.uint8), REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-            )
+            found = cv2.imdecode(np.frombuffer(self.content, np.uint8), REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error:  # nothing in it, or more pixels than OpenCV cares to read
             found = None
         if found is None:
@@ -85,3 +88,19 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
             return (height, width) if height and width else None
         at += 2 + length
     return None
+
+
+def raw_pixels(content: bytes) -> Pixels | None:
+    """The pixels of a PPM file without comments, `(h, w, 3)`; None of anything else."""
+    match = RAW.match(content)
+    if match is None:
+        return None
+    width, height = int(match[1]), int(match[2])
+    whole = 0 < height * width * 3 == len(content) - match.end()
+    return np.frombuffer(content, np.uint8, offset=match.end()).reshape(height, width, 3) if whole else None
+
+
+def dump_raw(pixels: Pixels) -> bytes:
+    """Pixels `(h, w, 3)` as a PPM file, which needs no decoding."""
+    height, width = pixels.shape[:2]
+    return b"P6\n%d %d\n255\n%s" % (width, height, pixels.tobytes())

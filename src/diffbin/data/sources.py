@@ -1,4 +1,4 @@
-"""Where samples come from: labelled pictures on disk, or rendered text without end."""
+"""Where samples come from: labelled pictures in folders or shards, or rendered text without end."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Source
-from diffbin.data.annotations import list_pictures, read_annotation
-from diffbin.data.labels import Annotation
-from diffbin.data.picture import open_picture
+from diffbin.data.annotations import apply_rules, list_pictures, natural_key, part_indices, read_annotation
+from diffbin.data.instances import parse_instances
+from diffbin.data.labels import Annotation, parse_icdar
+from diffbin.data.picture import PictureFile, open_picture
 from diffbin.data.picture_weights import read_shares
 from diffbin.data.sample import Scene, as_scene
+from diffbin.data.shards import read_index, read_sample
 from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError
 
@@ -76,6 +78,51 @@ class PictureSource:
         return Scene(picture.size, picture.read, annotation.polygons, annotation.ignored, annotation.texts)
 
 
+class ShardSource:
+    """The samples of the shards in a folder, in natural name order and the order of each file.
+
+    Labels are parsed with their picture, so that a set may have millions: 32 bytes of each are kept in memory.
+    """
+
+    has_text = True
+    shares: NDArray[np.float64] | None = None
+
+    def __init__(self, source: Source, root: str) -> None:
+        folder = Path(root) / source.images
+        self.source, self.shards = source, sorted(folder.glob("*.tar"), key=natural_key)
+        if not self.shards:
+            raise InputError(f"There is no shard in {folder}; expected files ending in .tar, as `diffbin pack` makes.")
+        indices = [read_index(shard) for shard in self.shards]
+        self._ends, self._index = np.cumsum([len(index) for index in indices]), np.concatenate(indices)
+        self._chosen = part_indices(len(self._index), source.part)
+        unlabelled = self._index[self._chosen, 2] == 0
+        if unlabelled.any() and not source.skip_unlabelled:
+            name = self.name_of(int(unlabelled.argmax()))
+            raise InputError(f"There is no label beside {name}; skip_unlabelled leaves such pictures out.")
+        self._chosen = self._chosen[~unlabelled]
+        if not len(self._chosen):
+            raise InputError(f'part "{source.part}" leaves no labelled picture of {folder}.')
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def name_of(self, index: int) -> str:
+        """The shard and the picture in it."""
+        return read_sample(*self._place(index))[0].name
+
+    def load(self, index: int) -> Scene:
+        """Reads two places of a file."""
+        image, label = read_sample(*self._place(index))
+        parse = parse_instances if label.name.lower().endswith(".json") else parse_icdar
+        annotation = apply_rules(self.source, parse(label.content, label.name))
+        picture = PictureFile(image.content, image.name)
+        return Scene(picture.size, picture.read, annotation.polygons, annotation.ignored, annotation.texts)
+
+    def _place(self, index: int) -> tuple[Path, NDArray[np.int64]]:
+        number = self._chosen[index]
+        return self.shards[int(np.searchsorted(self._ends, number, side="right"))], self._index[number]
+
+
 class SynthSource:
     """Rendered text; the number of a sample is the seed it is rendered from."""
 
@@ -105,9 +152,11 @@ class SynthSource:
         return as_scene(self._renderer.render(index))
 
 
-def open_source(source: Source, root: str) -> PictureSource | SynthSource:
+def open_source(source: Source, root: str) -> PictureSource | ShardSource | SynthSource:
     """By `source.format`."""
-    return SynthSource(source, root) if source.format == "synth" else PictureSource(source, root)
+    if source.format == "synth":
+        return SynthSource(source, root)
+    return ShardSource(source, root) if source.format == "shards" else PictureSource(source, root)
 
 
 def draw_index(source: SampleSource, rng: np.random.Generator) -> int:

@@ -1,0 +1,40 @@
+"""Labels as JSON, one picture each, in the words of MMOCR 1.0: `{"instances": [{"polygon", "ignore", "text"}]}`."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from diffbin.data.labels import Annotation
+from diffbin.detections import Points
+from diffbin.errors import InputError
+
+FORM = '{"instances": [{"polygon": [x1, y1, x2, y2, x3, y3, ...], "ignore": false, "text": "..."}, ...]}'
+FAR_PX = 1e6  # further out there is no picture
+
+
+def dump_instances(annotation: Annotation, image: str) -> bytes:
+    """The label of the picture called `image`, as `parse_instances` reads it. Coordinates are exact."""
+    instances = [
+        {"polygon": polygon.ravel().tolist(), "ignore": bool(ignored), "text": text}
+        for polygon, ignored, text in zip(annotation.polygons, annotation.ignored, annotation.texts, strict=True)
+    ]
+    return json.dumps({"img_path": image, "instances": instances}, ensure_ascii=False).encode()
+
+
+def parse_instances(content: bytes, name: str) -> Annotation:
+    """The regions of a label; "ignore" and "text" may be missing. Raises `InputError`, which calls it `name`."""
+    try:
+        instances = json.loads(content)["instances"]
+        polygons = [_points(instance["polygon"]) for instance in instances]
+        ignored = np.array([bool(instance.get("ignore", False)) for instance in instances], np.bool_)
+        return Annotation(polygons, ignored, [str(instance.get("text", "")) for instance in instances])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"The label {name} is not of the form {FORM}.") from None
+
+
+def _points(values: Any) -> Points:
+    points = np.array(values, np.float64).reshape(-1, 2)
+    if len(points) < 3 or not (np.abs(points) < FAR_PX).all():
+        raise ValueError
+    return points.astype(np.float32)

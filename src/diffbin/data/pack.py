@@ -1,0 +1,75 @@
+"""A labelled set of pictures packed into shards."""
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from diffbin.config import Source
+from diffbin.data.annotations import Picture, list_pictures
+from diffbin.data.instances import dump_instances
+from diffbin.data.labels import READERS
+from diffbin.data.picture import dump_raw, open_picture
+from diffbin.data.shards import read_index
+from diffbin.errors import InputError
+from diffbin.files import open_whole
+
+MB = 1_000_000
+
+
+def pack(
+    source: Source,
+    *,
+    out: Path,
+    shard_mb: int,
+    decoded: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Writes the pictures of a source and their labels into `out/000000.tar` and so on, in their order, with indices.
+
+    A shard is ended by the first sample that takes it to `shard_mb` megabytes. Picture files are stored as they are, or
+    `decoded`, as PPM. The folder is there whole or not at all, and depends on the source alone. `progress` is called
+    with the pictures done and their total. Raises `InputError` for what cannot be read or written, or where `out` is
+    there already.
+    """
+    if out.exists():
+        raise InputError(f"{out} is there already; name a folder to make.")
+    pictures = list_pictures(source, "")
+    unfinished, shards = out.with_name(out.name + ".part"), 0
+    _clear(unfinished)
+    done = 0
+    while done < len(pictures):
+        path = unfinished / f"{shards:06d}.tar"
+        with open_whole(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            while done < len(pictures) and file.tell() < shard_mb * MB:
+                _add_sample(tar, f"{done:08d}", pictures[done], source.format, decoded)
+                done += 1
+                if progress:
+                    progress(done, len(pictures))
+        read_index(path)
+        shards += 1
+    try:
+        unfinished.rename(out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be made: {error.strerror}; the shards are whole, in {unfinished}.") from None
+    return sorted(out.glob("*.tar"))
+
+
+def _clear(folder: Path) -> None:
+    """Of what an earlier run has left that was broken off."""
+    for kind in ("*.tar", "*.index", "*.part"):
+        for path in folder.glob(kind):
+            path.unlink()
+
+
+def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, format_: str, decoded: bool) -> None:
+    found = open_picture(picture.image)
+    suffix, content = (".ppm", dump_raw(found.read()[0])) if decoded else (picture.image.suffix.lower(), found.content)
+    _add(tar, key + suffix, content)
+    _add(tar, key + ".json", dump_instances(READERS[format_](picture.label), picture.name))
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
