@@ -109,8 +109,8 @@ def run(images: Path, labels: Path, count: int) -> dict[str, Any]:
 def _enlarge(source: PictureSource, folder: Path) -> Source:
     """A few pictures `LARGE` times as wide, with their labels."""
     folder.mkdir()
-    for index, (image, _) in enumerate(source.pictures[:FEW]):
-        large = cv2.resize(read_picture(image), None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
+    for index, picture in enumerate(source.pictures[:FEW]):
+        large = cv2.resize(read_picture(picture.image), None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{index}.jpg"), large[:, :, ::-1])
         label = source.annotation(index)
         lines = [

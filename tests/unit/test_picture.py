@@ -7,7 +7,7 @@ from PIL import Image
 
 from diffbin.config import Augment
 from diffbin.data.augment import augment
-from diffbin.data.picture import PictureFile, jpeg_size, open_picture, read_picture
+from diffbin.data.picture import PictureFile, dump_raw, jpeg_size, open_picture, raw_pixels, read_picture
 from diffbin.data.sample import Sample, Scene, as_scene
 from diffbin.errors import InputError
 
@@ -24,7 +24,7 @@ def soft(height: int, width: int) -> np.ndarray:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm"])
 def test_pixels_are_rgb_whatever_the_format(tmp_path: Path, suffix: str) -> None:
     picture = open_picture(write(tmp_path / f"red.{suffix}"))
     pixels, factor = picture.read()
@@ -81,3 +81,12 @@ def test_a_crop_is_the_same_from_a_picture_decoded_small(tmp_path: Path) -> None
         assert all(np.array_equal(a, b) for a, b in zip(lazy.polygons, eager.polygons, strict=True))
         assert np.abs(lazy.picture.astype(int) - eager.picture).mean() < 1.5
     assert factors == {2, 4, 8}
+
+
+def test_pixels_of_ppm_are_not_copied() -> None:
+    content = dump_raw(RED)
+    pixels, factor = PictureFile(content, "a").read(8)
+    assert np.array_equal(pixels, RED) and factor == 1 and not pixels.flags.owndata
+    assert raw_pixels(content[:-1]) is None and raw_pixels(b"P6\n0 5\n255\n") is None
+    with pytest.raises(InputError, match="a is damaged"):
+        PictureFile(b"P6\n99999 99999\n255\n", "a")

@@ -20,8 +20,9 @@ def pack(
     ] = False,
 ) -> None:
     """Pack labelled pictures into shards, for training on many or fast."""
-    from diffbin.config import Source, from_dict
+    from diffbin.config import Source
     from diffbin.data.pack import pack as run
+    from diffbin.plain import from_dict
 
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
     with progress() as bar:

@@ -84,8 +84,8 @@ def _load(stored: Path, shard_bytes: int) -> Index | None:
         return None
     table = np.frombuffer(content, "<i8").reshape(-1, 4).astype(np.int64)
     places = table[1:].reshape(-1, 2)
-    sound = (places >= 0).all(axis=1) & (places.sum(axis=1) <= shard_bytes)
-    return table[1:] if table[0].tolist() == [MAGIC, shard_bytes, 0, 0] and bool(sound.all()) else None
+    sound = ((places >= 0) & (places <= shard_bytes)).all()
+    return table[1:] if table[0].tolist() == [MAGIC, shard_bytes, 0, 0] and sound else None
 
 
 def _scan(shard: Path, shard_bytes: int) -> Index:
@@ -95,7 +95,7 @@ def _scan(shard: Path, shard_bytes: int) -> Index:
         with tarfile.open(shard, "r:", errors="backslashreplace") as tar:
             last = -1
             for member in tar:
-                if not last < member.offset_data <= shard_bytes - member.size:
+                if member.size < 0 or not last < member.offset_data <= shard_bytes - member.size:
                     raise tarfile.ReadError("a member that goes beyond the file")
                 last = member.offset_data
                 match = KEY.fullmatch(member.name)

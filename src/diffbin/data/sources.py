@@ -81,7 +81,7 @@ class PictureSource:
 class ShardSource:
     """The samples of the shards in a folder, in natural name order and the order of each file.
 
-    Labels are parsed with their picture, so that a set may have millions: 32 bytes of each are kept in memory.
+    Labels are parsed with their picture, so that a set may have millions: 40 bytes of each are kept in memory.
     """
 
     has_text = True
