@@ -1,7 +1,7 @@
 """Every benchmark that needs no data set: `python -m benchmarks [--write]`; `--write` renews docs/speed.{json,md}.
 
 `python -m benchmarks PART ...` measures some parts anew and keeps the other figures: engines, rewrites, stream, soak,
-runtime, decode, data, synth. Those whose libraries would disturb each other run as processes of their own.
+runtime, decode, data, loader, synth. Those whose libraries would disturb each other run as processes of their own.
 """
 
 import json
@@ -49,6 +49,7 @@ PARTS: Mapping[str, Callable[[], Any]] = {
     "runtime": lambda: alone("runtime"),
     "decode": lambda: alone("decode"),
     "data": lambda: alone("data"),
+    "loader": lambda: alone("loader"),
     "synth": synth.measure,
 }
 
@@ -92,10 +93,35 @@ def rewrite_rows(figures: dict[str, Any]) -> list[list[object]]:
     return [*paths, *folds, ["normalising by look-up, 720 x 1280", before, "", after]]
 
 
+def sample_rows(figures: dict[str, Any]) -> list[list[object]]:
+    """How a training sample is made, milliseconds by stage, and samples a second."""
+    names = {  # by what they are compared with
+        "chain": {
+            "chain": "separate steps at full size",
+            "text": "one warp, from picture files",
+            "packed": "the same, from shards of pixels",
+            "scale": 'from files, `crop="scale"`, blur and noise too',
+        },
+        "whole": {"whole": "3840 x 2160, decoded whole", "reduced": "the same, as small as the crop allows"},
+    }
+    stages = (("read",), ("decode",), ("turn", "resize", "cut", "place", "warp"), ("colour", "distort"), ("targets",))
+    by_way = {**figures, **figures["large"]}
+
+    def cells(row: dict[str, float]) -> list[str]:
+        sums = [sum(row.get(stage, 0.0) for stage in group) for group in (*stages, ("batch",), ("total",))]
+        return [f"{value:.2f}" for value in sums]
+
+    return [
+        [name, *cells(row := by_way[way]), row["samples_per_s"], f"{by_way[base]['total'] / row['total']:.1f}"]
+        for base, ways in names.items()
+        for way, name in ways.items()
+    ]
+
+
 def page(figures: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    runtimes, crops, drawn, soak = (figures[name] for name in ("runtime", "data", "synth", "soak"))
-    words, columns = drawn["words_each"], ("map", "regions", "ms", "contours_ms", "naive_ms", "times_faster")
+    runtimes, loader, drawn, soak = (figures[name] for name in ("runtime", "loader", "synth", "soak"))
+    words, measures = drawn["words_each"], ("map", "regions", "ms", "contours_ms", "naive_ms", "times_faster")
     stages = ("read, ms", "prepare", "network", "decode", "in all", "a second, loop", "stream", "times as long")
     engines = table(("model", "by", "input", *stages), engine_rows(figures["engines"]["rows"]))
     rewrites = table(("what", "as drawn, ms", "head rewritten", "neck too"), rewrite_rows(figures["rewrites"]))
@@ -105,7 +131,16 @@ def page(figures: dict[str, Any]) -> str:
     )
     decoding = table(
         ("map", "regions", "ms", "of it contours, ms", "naive, ms", "times faster"),
-        [[row[column] for column in columns] for row in figures["decode"]],
+        [[row[column] for column in measures] for row in figures["decode"]],
+    )
+    samples = table(
+        ("way", "read, ms", "decode", "warp", "colour", "label maps", "batch", "in all", "a second", "times faster"),
+        sample_rows(figures["data"]),
+    )
+    columns = ("store", "workers", "by", "samples_per_s", "first_s", "launches_ms")
+    loaders = table(
+        ("store", "workers", "by", "samples a second", "first batch after, s", "small calls, ms"),
+        [[row[column] for column in columns] for row in loader["rows"]],
     )
     counts = sorted(soak["after"], key=int)
     return f"""# Speed
@@ -140,15 +175,25 @@ map. Threshold and contours, which no decoder is without, take their part of it:
 
 {decoding}
 
-## Training and PyTorch
+## Training samples
+
+640 x 640 with label maps, from the example pictures, whose JPEG is progressive; time of one core. The first way is the
+yardstick: the steps of MMOCR 1.0 one by one, each at full size (`benchmarks/chain.py`); its `warp` is flip, turn,
+resize, cut and resize again.
+
+{samples}
+
+Loaded by processes, as training does, or by threads of the training process: samples a second, and how long 3,000 small
+calls of PyTorch take meanwhile in the thread that trains; alone they take {loader["launches_alone_ms"]} ms:
+
+{loaders}
+
+## PyTorch and rendering
 
 | what | figure |
 |---|---|
 | ResNet-18 at 736 x 1280, ONNX Runtime | {runtimes["onnx_ms"]} ms |
 | the same, PyTorch | {runtimes["torch_ms"]} ms, {runtimes["times_faster"]} times as long |
-| augmented samples with label maps, 640 x 640, `crop="text"` | {crops["text"]["samples_per_s"]} a second and core |
-| the same, `crop="scale"` | {crops["scale"]["samples_per_s"]} a second and core |
-| label maps alone | {crops["text"]["targets_per_s"]} sets a second and core |
 | rendered pictures, 640 x 640, {words} words each | {drawn["pictures_per_s_and_core"]} a second and core |
 """
 
