@@ -163,3 +163,12 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
 def test_the_command_is_installed() -> None:
     command = Path(sys.executable).parent / "diffbin"
     assert subprocess.run([command, "--help"], check=True, capture_output=True, timeout=60).stdout
+
+
+def test_pack_makes_shards_and_says_how_large(io: Run, pages: Path, tmp_path: Path) -> None:
+    options = ("pack", "--images", pages / "images", "--gt", pages / "gt", "--out", tmp_path / "shards")
+    code, out, _ = run(*io, *options, "--decoded", "--part", "0:1")
+    assert code == 0 and "1 shard, 0 MB" in out
+    assert (tmp_path / "shards" / "000000.tar").is_file()
+    code, _, err = run(*io, *options)
+    assert code == 2 and err.startswith("diffbin: ") and "is there already" in err and err.count("\n") == 1
