@@ -149,7 +149,9 @@ def evaluate_(
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     gt: Annotated[Path, typer.Option(help="Folder of label files.")],
     model: ModelOption = "diffbin-words",
-    format_: Annotated[str, typer.Option("--format", help="Format of the labels: icdar or totaltext.")] = "icdar",
+    format_: Annotated[
+        str, typer.Option("--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext.")
+    ] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
     engine: EngineOption = "auto",

@@ -13,6 +13,7 @@ Integers = NDArray[np.int32]
 Complex = NDArray[np.complex128]
 ARC_ERROR = 0.25  # pixels by which the clipper's rounded corners may miss the arc
 FINE = 1 << 12  # steps a pixel in which overlaps are computed, for the clipper works on integers
+CLIP_UNITS = 256  # the same, for outlines that are taken from the clipper as they come
 
 
 def area(polygon: Polygon) -> float:

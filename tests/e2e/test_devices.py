@@ -89,6 +89,17 @@ def test_two_processes_learn_what_one_does(pages: Path, tmp_path: Path) -> None:
     assert len(rows[0]) == len(rows[1])
 
 
+def test_results_are_gathered_in_order(tmp_path: Path) -> None:
+    """Of a number of items that does not divide: none twice, none lost, on both processes."""
+    (tmp_path / "program.py").write_text(
+        "import sys\nfrom diffbin.train import devices\ndevices.open_fabric('32')\n"
+        "found = devices.gather([n * n for n in devices.mine(range(5))])\ndevices.close()\n"
+        "sys.exit(found != [0, 1, 4, 9, 16])\n"
+    )
+    done = run([sys.executable, *TWO[: -len(DIFFBIN)], str(tmp_path / "program.py")])
+    assert done.returncode == 0, done.stderr
+
+
 def test_shares_must_be_equal(pages: Path, tmp_path: Path) -> None:
     done = run(command(pages, *TWO, out=tmp_path / "run", data__batch_size=3))
     assert done.returncode and "must be a multiple of 2 processes" in done.stderr

@@ -87,7 +87,8 @@ def test_what_cannot_be_trained_further(tmp_path: Path, model_file: Path) -> Non
     with pytest.raises(ModelError, match=r"model\.onnx cannot be trained further"):
         plan(str(model_file), source, [])
     for line in (["train"], ["train", "diffbin_words", "--from", "diffbin-words"], ["train", "--from", "diffbin-words"],
-                 ["train", "diffbin_words", "--images", "a"]):  # fmt: skip
+                 ["train", "diffbin_words", "--images", "a"],
+                 ["train", "--from", "diffbin-words", "--images", "a", "--gt", "b", "--weights", "c"]):  # fmt: skip
         with pytest.raises(InputError, match="--from"):
             app(line, standalone_mode=False)
 

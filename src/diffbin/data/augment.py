@@ -14,12 +14,12 @@ from diffbin.data.picture import Pixels
 from diffbin.data.sample import Sample, Scene
 from diffbin.data.warp import FURTHER, Matrix, Placement, rotation, transform, warp, window_matrix
 from diffbin.detections import Points
+from diffbin.geometry import CLIP_UNITS
 
 LUMA_RGB = (0.299, 0.587, 0.114)
 VISIBLE_RATIO = 0.6  # of its area; a region cut further is ignored
 ANYWHERE_P = 0.2  # share of the windows of crop="scale" that look for no region
 JITTER_RATIO = 0.35  # of the window: how far its centre strays from the region it looks for
-CLIP_UNITS = 256  # Clipper works on integers; this many to a pixel
 BLUR_SIGMA_PX = (0.4, 1.2)
 NOISE_SIGMA = (2.0, 12.0)
 NORMAL_OF_BYTE = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)], np.float32)

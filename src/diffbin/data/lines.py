@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 
 from diffbin.data.labels import Annotation
 from diffbin.detections import Points
-from diffbin.geometry import area, clockwise
+from diffbin.geometry import CLIP_UNITS, area, clockwise
 
 MAX_TURN_DEG = 20.0
 MIN_HEIGHT_RATIO = 0.5
 MAX_SHIFT_RATIO = 0.5  # of the lower height
 MAX_GAP_RATIO = 1.0  # of the mean height
 MAX_OVERLAP_RATIO = 0.5
-CLIP_UNITS = 256  # Clipper works on integers; this many to a pixel
 DETAIL_RATIO = 0.05  # of the height: the outline's points may miss the exact one by so much
 
 Pairs = list[tuple[int, int]]

@@ -25,7 +25,7 @@ def tune(
     from diffbin.config import Source
     from diffbin.detector import Detector
     from diffbin.metrics.evaluate import list_labelled
-    from diffbin.metrics.tune import SIZES, choose
+    from diffbin.metrics.tune import choose, sizes_around
     from diffbin.metrics.tune import tune as run
     from diffbin.plain import from_dict
 
@@ -33,7 +33,7 @@ def tune(
         need_torch("Writing a model")
     detector = Detector(model)
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
-    tried = _sizes(sizes) or [round(detector.preprocess.short_px * size / 32) * 32 for size in SIZES]
+    tried = _sizes(sizes) or sizes_around(detector.preprocess.short_px)
     with progress() as bar:
         task = bar.add_task("trying", total=None)
         settings = run(

@@ -16,7 +16,7 @@ from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
 MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
 UNCLIP_RATIOS = (1.5, 1.7, 1.9, 2.1, 2.3)
 SCORE_THRESHOLDS = tuple(round(0.3 + 0.05 * i, 2) for i in range(12))
-SIZES = (0.75, 1.0, 1.25)  # of an input, tried unless others are asked for
+AROUND = (0.75, 1.0, 1.25)  # of an input, tried unless others are asked for
 AS_GOOD = 0.005  # hmean that a smaller, faster input may cost
 
 
@@ -99,6 +99,11 @@ class Trials:
 def resized(preprocess: Preprocess, short_px: int) -> Preprocess:
     """The same shape of input, smaller or larger."""
     return replace(preprocess, short_px=short_px, long_px=round(preprocess.long_px * short_px / preprocess.short_px))
+
+
+def sizes_around(short_px: int) -> list[int]:
+    """Short sides to try for a model that was trained for this one, in multiples of 32."""
+    return [round(short_px * size / 32) * 32 for size in AROUND]
 
 
 def choose(settings: Sequence[Setting]) -> Setting:

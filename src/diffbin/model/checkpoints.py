@@ -77,7 +77,7 @@ def load(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = from_dict(Recipe, json.loads(content.pop("recipe")))
-        content.pop("random", None)  # of files before 0.2
+        content.pop("random", None)  # of files that hold it still
         return Checkpoint(recipe=recipe, **content)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

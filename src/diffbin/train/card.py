@@ -17,13 +17,11 @@ from diffbin.metrics.evaluate import Report
 from diffbin.model.cost import cost
 from diffbin.overrides import to_assignments
 
-PICTURE = (720, 1280)  # (h, w) whose cost is told
-
 
 def texts(start: str, recipe: Recipe, score: Report | None, *, minutes: float) -> dict[str, str]:
     """The card that travels in the ONNX file; `score` is that of the held-back pictures."""
     sources = ", ".join(f"{source.images} (part {source.part or 'all'})" for source in recipe.data.train)
-    size = Resize.fit(PICTURE, recipe.preprocess).padded
+    size = Resize.ordinary(recipe.preprocess).padded
     parameters, multiply_adds = cost(recipe.model, size)
     told = {
         "summary": f"{start}, trained further on pictures of its owner; DBNet with {recipe.model.backbone}",
@@ -69,8 +67,9 @@ def table(rows: Sequence[tuple[str, Detector, Report]]) -> str:
     ]
     for name, detector, score in rows:
         low, high = score.interval
-        figures = (f"{value:.3f}" for value in (score.fixed.hmean, score.fixed.precision, score.fixed.recall))
-        hmean, precision, recall = figures
+        hmean, precision, recall = (
+            f"{value:.3f}" for value in (score.fixed.hmean, score.fixed.precision, score.fixed.recall)
+        )
         lines.append(
             f"| {name} | {detector.preprocess.short_px} | {hmean} | {low:.3f} to {high:.3f} | {precision} | {recall} |"
         )

@@ -46,7 +46,9 @@ def train(
         str | None, typer.Argument(help="A name of `diffbin recipes`, or a .py file that defines RECIPE.")
     ] = None,
     assignments: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/RECIPE unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; else runs/RECIPE, or runs/IMAGES with --from.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
     weights: Annotated[
         str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
@@ -59,7 +61,7 @@ def train(
     ] = None,
     images: Annotated[Path | None, typer.Option(help="With --from: folder of one's own pictures.")] = None,
     gt: Annotated[Path | None, typer.Option(help="With --from: folder of their labels.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
+    format_: Annotated[str, typer.Option("--format", help="With --from: format of the labels, as in eval.")] = "icdar",
 ) -> None:
     """Train by a recipe; or, with --from, train a model further on pictures of one's own."""
     need_torch("Training")
@@ -68,6 +70,8 @@ def train(
     if recipe is None:
         if not (model and images and gt):
             raise InputError("--from MODEL needs --images DIR and --gt DIR.")
+        if weights or backbone:
+            raise InputError("--from says what to start from; leave --weights and --backbone out.")
         _train_further(model, images, gt, format_, assignments or [], out or Path("runs") / images.name, resume)
         return
     if images or gt:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from diffbin import zoo
@@ -15,7 +15,7 @@ from diffbin.errors import ModelError
 from diffbin.export import export
 from diffbin.metrics.evaluate import Labelled, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
-from diffbin.metrics.tune import SIZES, choose, tune
+from diffbin.metrics.tune import choose, sizes_around, tune
 from diffbin.model import checkpoints
 from diffbin.overrides import override
 from diffbin.train import card, devices
@@ -35,7 +35,7 @@ class Row:
     detector: Detector
     trials: Sequence[Trial]
 
-    @property
+    @cached_property
     def report(self) -> Report:
         """At its own score threshold."""
         return report(self.trials, self.detector.decode.score_threshold)
@@ -62,6 +62,7 @@ class Plan:
     """What will be run."""
 
     model: str  # trained further
+    own: Recipe  # of the model as it came
     start: Start
     recipe: Recipe
     text: Text  # what the labels say
@@ -112,10 +113,12 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
         )
     stored, weights = checkpoints.read_weights(path)
     text = measure(source, "")
-    count = len(list_labelled([source], ""))
-    recipe = override(suit(stored, source, count, text), assignments)
-    held_back = len(list_labelled(recipe.data.validation, recipe.data.root)) if recipe.data.validation else 0
-    return Plan(model, Start(weights, str(path)), recipe, text, (count - held_back, held_back))
+    recipe = override(suit(stored, source, len(list_labelled([source], "")), text), assignments)
+    learnt, held_back = (
+        len(list_labelled(sources, recipe.data.root)) if sources else 0
+        for sources in (recipe.data.train, recipe.data.validation)
+    )
+    return Plan(model, stored, Start(weights, str(path)), recipe, text, (learnt, held_back))
 
 
 def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:
@@ -129,25 +132,25 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     minutes = (time.time() - began) / 60
     if not devices.is_first():
         return None
-    detectors = choose_settings(planned, last, progress)
+    weights = checkpoints.read_weights(last)[1]
+    detectors = choose_settings(planned, weights, progress)
     trained = detectors[-1][1]
     recipe = replace(planned.recipe, preprocess=trained.preprocess, decode=trained.decode)
     rows = score(detectors, recipe)
     told = card.texts(planned.model, recipe, rows[-1].report if rows else None, minutes=minutes)
     export(last, out / "model.onnx", card=told, recipe=recipe)
-    checkpoints.write_weights(out / "model.safetensors", recipe, checkpoints.read_weights(last)[1])
+    checkpoints.write_weights(out / "model.safetensors", recipe, weights)
     card.write(out / "MODEL_CARD.md", told, [(row.name, row.detector, row.report) for row in rows], recipe)
     return Outcome(out / "model.onnx", out / "MODEL_CARD.md", rows)
 
 
-def choose_settings(planned: Plan, last: Path, progress: Progress) -> list[tuple[str, Detector]]:
+def choose_settings(planned: Plan, weights: checkpoints.Weights, progress: Progress) -> list[tuple[str, Detector]]:
     """The model as it came, with settings chosen on pictures trained on, and trained, with settings chosen alike."""
-    recipe, own = planned.recipe, checkpoints.read_weights(zoo.weights_of(planned.model))[0]
+    recipe, own = planned.recipe, planned.own
     before = Detector(TorchEngine(checkpoints.build(own, planned.start.weights, source=planned.start.source), own))
-    weights = checkpoints.read_weights(last)[1]
-    after = Detector(TorchEngine(checkpoints.build(recipe, weights, source=str(last)), recipe))
+    after = Detector(TorchEngine(checkpoints.build(recipe, weights, source="the last checkpoint"), recipe))
     known = spread(list_labelled(recipe.data.train, recipe.data.root), TUNED_ON)
-    sizes = sorted({round(recipe.preprocess.short_px * size / 32) * 32 for size in SIZES} | {own.preprocess.short_px})
+    sizes = sorted({*sizes_around(recipe.preprocess.short_px), own.preprocess.short_px})
 
     def chosen(name: str, detector: Detector) -> Detector:
         setting = choose(tune(detector, known, sizes, progress=partial(progress, name)))

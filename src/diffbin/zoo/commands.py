@@ -15,7 +15,6 @@ from diffbin.image import Resize
 from diffbin.terminal import need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Published models: list, get, import.")
-PICTURE = (720, 1280)  # (h, w) whose cost `info` tells
 BASE_HELP = "Address below which the official files lie, for mirrors."
 
 
@@ -124,7 +123,7 @@ def _print_cost(recipe: Recipe) -> None:
         from diffbin.model.cost import cost
     except ModuleNotFoundError:  # the layers of an ONNX file can be listed without torch
         return
-    size = Resize.fit(PICTURE, recipe.preprocess).padded
+    size = Resize.ordinary(recipe.preprocess).padded
     parameters, multiply_adds = cost(recipe.model, size)
     print(f"{parameters:,} parameters in training; {multiply_adds / 1e9:.1f} GMAC for a picture of 1280 x 720, "
           f"which goes in as {size[1]} x {size[0]}")  # fmt: skip
