@@ -1,11 +1,15 @@
 """Engines: they agree, say what they are, and refuse what they cannot do."""
 
+import ctypes
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -13,7 +17,7 @@ from conftest import SMALL, small_recipe
 from diffbin import Detector
 from diffbin.config import Model, Recipe, Runtime
 from diffbin.engines import Engine
-from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
+from diffbin.engines.onnx import METADATA_KEY, PROVIDERS, OnnxEngine, finds_gpu
 from diffbin.engines.openvino import OpenVinoEngine
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ConfigError, DependencyError, ModelError
@@ -21,6 +25,7 @@ from diffbin.export import export
 from diffbin.model.backbones import BACKBONES
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
+from diffbin.plain import from_dict
 from diffbin.zoo import load
 
 BATCH = np.random.default_rng(0).normal(size=(2, 3, 64, 96)).astype(np.float32)
@@ -94,6 +99,108 @@ def test_auto_takes_openvino_where_it_is_installed_and_can(
     monkeypatch.delitem(sys.modules, "diffbin.engines.openvino")
     with pytest.raises(DependencyError, match=r"pip install 'diffbin\[openvino\]'"):
         Detector(model_file, engine="openvino")
+
+
+CUDA = PROVIDERS["cuda"]
+
+
+class GpuBuild:
+    """Stands in for an ONNX Runtime built for GPUs; what its provider for them does here is in `start`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.start, self.tried = "", list[str]()
+        self._session = onnxruntime.InferenceSession
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(reversed(PROVIDERS.values())))
+        monkeypatch.setattr(onnxruntime, "InferenceSession", self.open)
+        monkeypatch.setattr("diffbin.engines.onnx.finds_gpu", lambda: self.start != "no GPU")
+
+    def open(self, path: str, options: Any, *, providers: list[str], enable_fallback: int) -> Any:
+        """A session on the CPU that says what such a build would."""
+        self.tried += providers
+        assert enable_fallback == 0  # or it prints to stdout, and gives up the GPU in the middle of a run
+        if providers == [PROVIDERS["cpu"]] or self.start == "left out":
+            return self._session(path, options, providers=[PROVIDERS["cpu"]])
+        if self.start == "raises":
+            raise RuntimeError("CUDA failure 35: the driver is too old\nsome more")
+        session = self._session(path, options, providers=[PROVIDERS["cpu"]])
+        session.get_providers = lambda: [*providers, PROVIDERS["cpu"]]
+        return session
+
+
+@pytest.fixture
+def gpu_build(monkeypatch: pytest.MonkeyPatch) -> GpuBuild:
+    return GpuBuild(monkeypatch)
+
+
+def test_auto_takes_a_gpu_that_starts(gpu_build: GpuBuild, model_file: Path) -> None:
+    for runtime in (Runtime(), Runtime(engine="onnx"), Runtime(device="cuda")):
+        engine = load(model_file, runtime)
+        assert engine.describe().startswith("ONNX Runtime") and ", cuda, fp32" in engine.describe()
+        assert engine.run(BATCH).shape == (2, 1, 64, 96)
+    assert set(gpu_build.tried) == {CUDA}  # TensorRT only when it is asked for
+    assert ", tensorrt, " in load(model_file, Runtime(device="tensorrt")).describe()
+    gpu_build.tried.clear()
+    assert load(model_file, Runtime(device="cpu")).describe().startswith("OpenVINO")
+    assert ", cpu, " in load(model_file, Runtime(engine="onnx", device="cpu")).describe()
+    assert CUDA not in gpu_build.tried
+
+
+def test_auto_takes_the_cpu_for_what_a_gpu_does_not_compute(gpu_build: GpuBuild, model_file: Path) -> None:
+    try:
+        engine = load(model_file, Runtime(precision="bf16"))
+    except ConfigError as error:
+        assert "does not compute in bf16" in str(error)  # an older CPU
+    else:
+        assert engine.describe().startswith("OpenVINO") and "cpu, bf16" in engine.describe()
+    with pytest.raises(ConfigError, match="not in bf16"):
+        load(model_file, Runtime(precision="bf16", device="cuda"))
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("no GPU", "no NVIDIA GPU"),
+        ("left out", "is missing"),
+        ("raises", r"here \(CUDA failure 35: the driver is too old\)"),
+    ],
+)
+def test_a_gpu_that_does_not_start_is_passed_over_unless_asked_for(
+    gpu_build: GpuBuild, model_file: Path, start: str, told: str,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    gpu_build.start = start
+    assert load(model_file).describe().startswith("OpenVINO") and gpu_build.tried == [CUDA] * (start != "no GPU")
+    for engine in (load(model_file, Runtime(engine="onnx")), OnnxEngine(model_file)):
+        assert engine.describe().startswith("ONNX Runtime") and ", cpu, " in engine.describe()
+    monkeypatch.setattr("diffbin.zoo.find_spec", lambda name: None)
+    assert ", cpu, " in load(model_file).describe() and capfd.readouterr() == ("", "")
+    for device in ("cuda", "tensorrt"):
+        for by in ("auto", "onnx"):
+            with pytest.raises(DependencyError, match=told):
+                Detector(model_file, engine=by, device=device)
+
+
+def test_a_gpu_is_what_the_driver_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer in (0, 100):  # done; there is no device
+        monkeypatch.setattr(ctypes, "CDLL", lambda name, code=answer: SimpleNamespace(cuInit=lambda flags: code))
+        assert finds_gpu() == (answer == 0)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
+    assert not finds_gpu()
+
+
+def test_a_checkpoint_goes_where_pytorch_has_a_device(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, placed = model_file.with_name("w.safetensors"), list[str]()
+
+    def to(network: DBNet, device: torch.device) -> DBNet:
+        placed.append(device.type)
+        return network
+
+    monkeypatch.setattr(DBNet, "to", to)
+    for device, there, expected in (("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu")):
+        placed.clear()
+        monkeypatch.setattr(torch.cuda, "is_available", lambda answer=there: answer)
+        load(weights, from_dict(Runtime, {"device": device}))
+        assert placed == [expected]
 
 
 def test_what_is_asked_for_and_absent_is_an_error(model_file: Path) -> None:

@@ -1,6 +1,9 @@
 """Models through ONNX Runtime, on a CPU or an NVIDIA GPU. The file carries its own settings."""
 
+import ctypes
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ PROVIDERS = {
 
 
 class OnnxEngine:
-    """A model exported by `diffbin export`.
+    """A model exported by `diffbin export`; "auto" takes the GPU where CUDA starts, and else the CPU.
 
     Raises `ModelError` for a file that cannot be used, `ConfigError` for a precision that it cannot be computed in,
     `DependencyError` for a device that is not there.
@@ -30,19 +33,7 @@ class OnnxEngine:
     def __init__(self, path: Path, runtime: Runtime = Runtime()) -> None:  # noqa: B008  # frozen
         if not path.is_file():
             raise ModelError(f"There is no model {path}.")
-        self.device = _device(runtime.device)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = runtime.threads
-        options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as fast, and leaves cores to others
-        options.log_severity_level = 3  # errors only; they come as exceptions anyway
-        provider = PROVIDERS[self.device]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        except Exception as error:  # ONNX Runtime's own classes are not public
-            raise ModelError(f"{path} is not an ONNX model, or it is damaged ({_first_line(error)}).") from None
-        if provider not in self._session.get_providers():  # it goes on without a provider that does not start
-            raise DependencyError(f"ONNX Runtime has {provider}, but it does not start here; use --device cpu.")
+        self.device, self._session = _start(path, runtime)
         self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
         self.precision = choose_precision(runtime.precision, stored, path, others=())
         self._threads = runtime.threads
@@ -59,16 +50,53 @@ class OnnxEngine:
         return f"ONNX Runtime {onnxruntime.__version__}, {self.device}, {self.precision}, {threads}"
 
 
-def _device(asked: str) -> str:
-    there = [device for device, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
-    if asked == "auto":
-        return "cuda" if "cuda" in there else "cpu"
-    if asked not in there:
+def _start(path: Path, runtime: Runtime) -> tuple[str, Any]:
+    """The device, and a session on it. "auto" never takes TensorRT, which builds for minutes at each new shape."""
+    if runtime.device == "auto":
+        with suppress(DependencyError, ModelError):  # of a damaged file the CPU tells as well
+            return "cuda", _session(path, "cuda", runtime.threads)
+        return "cpu", _session(path, "cpu", runtime.threads)
+    return runtime.device, _session(path, runtime.device, runtime.threads)
+
+
+def _session(path: Path, device: str, threads: int) -> Any:
+    provider = _provider(device)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as fast, and leaves cores to others
+    options.log_severity_level = 3  # errors only; they come as exceptions anyway
+    silent = f"ONNX Runtime has {provider}, but it does not start here"
+    try:  # without "fallback", by which it prints to stdout and goes on without the provider, even in a later run
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider], enable_fallback=0)
+    except Exception as error:  # ONNX Runtime's own classes are not public
+        if device != "cpu" and isinstance(error, RuntimeError):  # of a provider; those of files are no RuntimeErrors
+            raise DependencyError(f"{silent} ({_first_line(error)}); use --device cpu.") from None
+        raise ModelError(f"{path} is not an ONNX model, or it is damaged ({_first_line(error)}).") from None
+    if provider not in session.get_providers():  # one whose libraries are not found is left out without an error
+        raise DependencyError(f"{silent}: a library of CUDA, cuDNN or TensorRT is missing; use --device cpu.")
+    return session
+
+
+def _provider(device: str) -> str:
+    """Raises `DependencyError` unless it is part of this ONNX Runtime, and there is what it runs on."""
+    there = [name for name, provider in PROVIDERS.items() if provider in onnxruntime.get_available_providers()]
+    if device not in there:
         raise DependencyError(
-            f"This ONNX Runtime has no {PROVIDERS[asked]} for --device {asked}; it has {', '.join(there)}. "
+            f"This ONNX Runtime has no {PROVIDERS[device]} for --device {device}; it has {', '.join(there)}. "
             "For an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu."
         )
-    return asked
+    if device != "cpu" and not finds_gpu():  # before ONNX Runtime tries, which then writes to the terminal
+        raise DependencyError(f"There is no NVIDIA GPU with its driver for --device {device}; use --device cpu.")
+    return PROVIDERS[device]
+
+
+def finds_gpu() -> bool:
+    """Whether NVIDIA's driver is installed and finds a GPU."""
+    try:
+        return bool(ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1").cuInit(0) == 0)
+    except OSError:
+        return False
 
 
 def read_metadata(metadata: dict[str, str], path: Path) -> tuple[Recipe, dict[str, str], str]:

@@ -2,13 +2,14 @@
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from diffbin import recipes
 from diffbin.config import Runtime
 from diffbin.engines import Engine
-from diffbin.errors import DependencyError, ModelError
+from diffbin.errors import DependencyError, DiffbinError, ModelError
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
@@ -21,7 +22,8 @@ CHECKPOINTS = (".pt", ".safetensors")
 
 
 def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine:  # noqa: B008  # frozen
-    """The engine of a model: see `find`. "auto" takes OpenVINO where it is installed and can run the file.
+    """The engine of a model: see `find`. "auto" takes the first of these that is there and can run the file: ONNX Runtime
+    on a GPU, OpenVINO, ONNX Runtime on the CPU. A checkpoint is run by PyTorch, on a GPU where it has one.
 
     Raises `ModelError` if there is no model or it cannot be used, `DependencyError` if an engine or a device that is
     asked for is not there, `ConfigError` for a precision that it cannot compute in.
@@ -37,7 +39,16 @@ def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine: 
         raise ModelError(f"{path} is an exported model; PyTorch runs checkpoints: .pt or .safetensors.")
     if runtime.engine != "auto":
         return _open(runtime.engine, path, runtime)
-    if runtime.device in ("auto", "cpu") and find_spec("openvino"):
+    if runtime.device not in ("auto", "cpu"):
+        return _open("onnx", path, runtime)
+    if runtime.device == "auto":
+        with suppress(DiffbinError):  # no GPU, or not for this file or precision; it was not asked for
+            return _open("onnx", path, replace(runtime, device="cuda"))
+    return _open_on_cpu(path, replace(runtime, device="cpu"))
+
+
+def _open_on_cpu(path: Path, runtime: Runtime) -> Engine:
+    if find_spec("openvino"):
         with suppress(ModelError):  # one of deformable convolution, or damaged, of which the next engine tells
             return _open("openvino", path, runtime)
     return _open("onnx", path, runtime)
