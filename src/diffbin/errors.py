@@ -10,6 +10,7 @@ DiffbinError
 
 DiffbinWarning        told and gone on with; the command line prints its text
 ├── SmallTextWarning  a picture is shrunk so much that its text is lost
+├── EngineWarning     an engine answers as it should, but slower than it could
 └── TrainingWarning   a run goes on, but something about it should be known
 """
 
@@ -48,6 +49,10 @@ class DiffbinWarning(UserWarning):
 
 class SmallTextWarning(DiffbinWarning):
     """A picture is shrunk so much that its text is lost."""
+
+
+class EngineWarning(DiffbinWarning):
+    """An engine answers as it should, but slower than it could."""
 
 
 class TrainingWarning(DiffbinWarning):

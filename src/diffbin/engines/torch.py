@@ -1,16 +1,18 @@
 """Models through PyTorch: a checkpoint of a training run, or a network at hand."""
 
 from copy import deepcopy
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from diffbin.config import Recipe, Runtime
+from diffbin.engines.graphs import CudaCapture, Graphs
 from diffbin.errors import ConfigError, DependencyError
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
@@ -20,39 +22,63 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """A network as an engine: a copy of its probability path, BatchNorm folded into the convolutions, channels last."""
+    """A network as an engine: a copy of its probability path, BatchNorm folded into the convolutions, channels last.
+
+    On a GPU, shapes that come again and again are run by CUDA graphs, but for a network at hand: one in training needs
+    the memory itself.
+    """
 
     def __init__(self, network: DBNet, recipe: Recipe, runtime: Runtime | None = None) -> None:
         """On the device of the network unless `runtime` says otherwise. Raises `ConfigError`, `DependencyError`."""
         own = next(network.parameters()).device
         self.device = own if runtime is None or runtime.device == "auto" else _device(runtime.device)
         self.precision = _precision(runtime.precision if runtime else "auto", self.device)
-        path = folded(ProbPath(network)).to(self.device, DTYPES[self.precision])
-        self._path = path.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        dtype = DTYPES[self.precision]
+        path = folded(ProbPath(network)).to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        forward = _Forward(path, self.device, dtype)
+        by_graphs = runtime is not None and self.device.type == "cuda"
+        self._run = Graphs(forward.run, CudaCapture(forward, self.device)).run if by_graphs else forward.run
         self.recipe = recipe
         self.card = {"summary": f"a network of recipe {recipe.name}, not exported"}
         if runtime and runtime.threads:
             torch.set_num_threads(runtime.threads)  # PyTorch has one setting for the whole process
 
     @classmethod
-    def load(cls, path: Path, runtime: Runtime | None = None) -> "TorchEngine":
+    def load(cls, path: Path, runtime: Runtime = Runtime()) -> "TorchEngine":  # noqa: B008  # frozen
         """The averaged weights of a checkpoint, or else its weights; on a GPU where there is one."""
         recipe, weights = checkpoints.read_weights(path)
         network = checkpoints.build(recipe, weights, source=str(path))
-        return cls(network.to("cuda" if torch.cuda.is_available() else "cpu"), recipe, runtime)
+        return cls(network.to(_device(runtime.device)), recipe, runtime)
 
-    @torch.inference_mode()
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        pictures = torch.from_numpy(batch).to(self.device, non_blocking=True)  # converted there, where that is fast
-        pictures = pictures.to(DTYPES[self.precision], memory_format=torch.channels_last)
-        prob: NDArray[np.float32] = self._path(pictures).cpu().numpy()
-        return prob
+        return self._run(batch)
 
     def describe(self) -> str:
         """See `Engine.describe`."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         return f"PyTorch {torch.__version__}, {name}, {self.precision}, {torch.get_num_threads()} threads"
+
+
+@dataclass(frozen=True, eq=False)
+class _Forward:
+    """The probability path on a device. Not the engine itself, which would hold what holds it, and so GPU memory."""
+
+    path: ProbPath
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """`(n, 3, h, w)` float32 on the device -> P `(n, 1, h, w)` float32 there."""
+        prob: Tensor = self.path(pictures.to(self.dtype, memory_format=torch.channels_last))
+        return prob
+
+    @torch.inference_mode()
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        pictures = torch.from_numpy(batch).to(self.device, non_blocking=True)  # converted there, where that is fast
+        prob: NDArray[np.float32] = self(pictures).cpu().numpy()
+        return prob
 
 
 def folded(path: ProbPath) -> ProbPath:
@@ -67,6 +93,8 @@ def folded(path: ProbPath) -> ProbPath:
 
 
 def _device(asked: str) -> torch.device:
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if asked == "tensorrt":
         raise DependencyError("TensorRT runs exported models: take --engine onnx.")
     if asked == "cuda" and not torch.cuda.is_available():

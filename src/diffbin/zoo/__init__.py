@@ -22,8 +22,8 @@ CHECKPOINTS = (".pt", ".safetensors")
 
 
 def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine:  # noqa: B008  # frozen
-    """The engine of a model: see `find`. "auto" takes the first of these that is there and can run the file: ONNX Runtime
-    on a GPU, OpenVINO, ONNX Runtime on the CPU. A checkpoint is run by PyTorch, on a GPU where it has one.
+    """The engine of a model: see `find`. "auto" takes the first of these that is there and can run the file: ONNX
+    Runtime on a GPU, OpenVINO, ONNX Runtime on the CPU. A checkpoint is run by PyTorch, on a GPU where it has one.
 
     Raises `ModelError` if there is no model or it cannot be used, `DependencyError` if an engine or a device that is
     asked for is not there, `ConfigError` for a precision that it cannot compute in.
