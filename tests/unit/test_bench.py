@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from test_cli import Run, io, run
 
+from conftest import DarkIsText
 from diffbin.bench import peers, report, subjects
 from diffbin.bench.measure import Plan, measure, rendered
 from diffbin.errors import ConfigError, DependencyError, InputError
@@ -165,6 +167,24 @@ def test_a_recipe_runs_with_random_weights(pictures: list[Path], tmp_path: Path)
     plan = Plan(models=(), recipes=(str(own),), sizes=((64, 64),), turns=1, many=0)
     (row,), absent = measure(plan, pictures)
     assert row.subject.model == f"{own} (random)" and "PyTorch" in row.subject.by and not absent
+
+
+def test_what_a_gpu_does_at_first_is_not_timed(pictures: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine stands in for one on a GPU: each batch is run thrice before the turns, when its graph is captured."""
+    runs: list[int] = []
+
+    class OnGpu(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            runs.append(len(batch))
+            return super().run(batch)
+
+    ours = subjects.Ours.open("dark", OnGpu, size=None, batch=2, threads=0, many=0)
+    ours.warm_up(pictures)
+    assert runs.count(2) == 3 and runs.count(1) == len(pictures)
+    runs.clear()
+    monkeypatch.setattr(OnGpu, "describe", lambda engine: "dark is text, cpu")
+    ours.warm_up(pictures)
+    assert runs.count(2) == 1
 
 
 def test_rendered_pictures_are_the_same_every_time() -> None:
