@@ -22,6 +22,12 @@ BENCH = (
 )
 
 
+GPU_BENCH = (
+    "--model ~/.cache/diffbin/dbnet_resnet18_fpnc_1200e_icdar2015.safetensors --engine torch --device cuda "
+    "--precision bf16 --size 736x1280 --batch 1,2,4,8,16,32 --many 512"
+)
+
+
 def measure_engines() -> dict[str, Any]:
     """By `diffbin bench`, on the example pictures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -157,6 +163,17 @@ of a shared machine differ from day to day; the ratios hold.
 What deploying a network changes in it, at 736 x 1312, each answering the same:
 
 {rewrites}
+
+## On a GPU
+
+No figure has been measured yet. This measures ResNet-18 in bf16, the network alone and, as `stream`, from files to
+regions, with a thread a core that loads and decodes. The weights are official ones: with random ones the network takes as
+long, but its noise takes some twenty times as long to decode.
+
+```sh
+diffbin zoo get dbnet_resnet18_fpnc_1200e_icdar2015
+diffbin bench examples {GPU_BENCH}
+```
 
 ## Many pictures
 
