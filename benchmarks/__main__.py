@@ -167,8 +167,8 @@ What deploying a network changes in it, at 736 x 1312, each answering the same:
 ## On a GPU
 
 No figure has been measured yet. This measures ResNet-18 in bf16, the network alone and, as `stream`, from files to
-regions, with a thread a core that loads and decodes. The weights are official ones: with random ones the network takes as
-long, but its noise takes some twenty times as long to decode.
+regions, with a thread a core that loads and decodes. The weights are official ones: with random ones the network takes
+as long, but its noise takes some twenty times as long to decode.
 
 ```sh
 diffbin zoo get dbnet_resnet18_fpnc_1200e_icdar2015
