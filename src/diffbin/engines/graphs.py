@@ -21,12 +21,9 @@ Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 GRAPHS = 8  # kept at once, those used last; each has an input and an answer of its own, the memory between is shared
-CAPTURE_AT = (
-    3,
-    30,
-    300,
-)  # plain runs of a shape: the second and third where its graph has had to make room since, ever
-# more rarely, since with more shapes than room capturing would cost more than it saves
+# Plain runs of a shape at which it is captured, the second and third where its graph has had to make room since: ever
+# more rarely, for with more shapes than room capturing costs more than it saves.
+CAPTURE_AT = (3, 30, 300)
 WARM_UPS = 3  # runs on the side stream before capturing, in which libraries choose kernels and take their work space
 _CAPTURING = Lock()  # PyTorch captures one graph at a time in a process
 
