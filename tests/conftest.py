@@ -12,7 +12,7 @@ from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Reci
 SMALL = Model(backbone="resnet18_half", lateral_channels=16, smooth_channels=8)
 
 
-def small_recipe(root: Path, **train: int) -> Recipe:
+def small_recipe(root: Path, **train: object) -> Recipe:
     """A recipe that trains a small network on `root` for a few steps of two crops of 64 pixels."""
     source = Source(images="images", labels="gt")
     return Recipe(
@@ -23,7 +23,7 @@ def small_recipe(root: Path, **train: int) -> Recipe:
         augment=Augment(crop_px=64),
         data=Data(root=str(root), train=(source,), validation=(source,), batch_size=2, workers=0),
         optim=Optim(name="adamw", lr=1e-3, schedule="cosine", per="step"),
-        train=Train(**{"steps": 4, "save_every_steps": 2, "precision": "32", **train}),  # type: ignore[arg-type]
+        train=Train(**{"steps": 4, "save_every_steps": 2, "precision": "32", "preflight": False, **train}),  # type: ignore[arg-type]
     )
 
 

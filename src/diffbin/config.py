@@ -191,6 +191,9 @@ class Train:
     accumulate: int = 1  # parts that a step is computed in, one after another; the loss is the mean of theirs
     teacher: str = ""  # a model to learn from besides the labels: a name or a file, as of --weights
     max_bad_steps: int = 10  # of 100 in a row that may be skipped, their loss or gradient not finite; one more stops
+    preflight: bool = True  # before the first step: does the loss of one batch fall, and what will the run take
+    patience_evals: int = 0  # the run ends after so many validations without a better hmean; 0 = never
+    loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)  # besides log.csv
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -200,6 +203,8 @@ class Train:
             raise ConfigError(f"train.accumulate is {self.accumulate}; it must be 1 or more.")
         if self.max_bad_steps < 0:
             raise ConfigError(f"train.max_bad_steps is {self.max_bad_steps}; it must not be negative.")
+        if self.patience_evals < 0:
+            raise ConfigError(f"train.patience_evals is {self.patience_evals}; it must not be negative.")
 
 
 @dataclass(frozen=True, kw_only=True)

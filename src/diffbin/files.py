@@ -31,3 +31,14 @@ def write_whole(path: Path, content: bytes) -> None:
     """The same in one call."""
     with open_whole(path) as file:
         file.write(content)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder where there is none; `InputError` unless files can be written into it."""
+    probe = path / ".writable"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"The folder {path} cannot be written to: {error.strerror}.") from None

@@ -54,11 +54,12 @@ def _child(values: Any, key: str, path: str) -> Any:
 
 def _parse(old: Any, text: str, path: str) -> Any:
     """`text` as the type that the setting has now."""
-    if isinstance(old, dict | list) and not (isinstance(old, list) and old and isinstance(old[0], float | int)):
+    if isinstance(old, dict) or (isinstance(old, list) and old and isinstance(old[0], dict)):
         raise ConfigError(f"{path} is a group of settings; set one of its members, as in {path}.NAME=VALUE.")
     try:
         if isinstance(old, list):
-            return [type(old[0])(part) for part in text.split(",")]
+            kind = type(old[0]) if old else str
+            return [kind(part) for part in text.split(",") if part]
         if isinstance(old, bool):
             return {"true": True, "false": False}[text.lower()]
         return type(old)(text)

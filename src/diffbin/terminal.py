@@ -25,3 +25,14 @@ def need_torch(what: str) -> None:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise DependencyError(f"{what} needs {error.name}: pip install 'diffbin[train]'.") from None
+
+
+def duration(seconds: float) -> str:
+    """As people say it: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

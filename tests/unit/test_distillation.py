@@ -1,6 +1,5 @@
 """Learning from a teacher's map."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from diffbin.errors import ConfigError, ModelError
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet, TrainMaps
 from diffbin.train.inputs import normalise
-from diffbin.train.log import RunLog
 from diffbin.train.loop import train
 from diffbin.train.losses import DBLoss, TargetBatch, balanced_bce
 from diffbin.train.teacher import Teacher
@@ -34,7 +32,7 @@ def teacher_file(pages: Path, tmp_path: Path) -> Path:
 
 def learning(pages: Path, teacher: Path, *, steps: int = 4) -> Recipe:
     recipe = small_recipe(pages)
-    train = Train(steps=steps, save_every_steps=2, precision="32", teacher=str(teacher))
+    train = Train(steps=steps, save_every_steps=2, precision="32", teacher=str(teacher), preflight=False)
     return replace(recipe, train=train, loss=replace(recipe.loss, distill_weight=5.0))
 
 
@@ -105,11 +103,3 @@ def test_bad_teachers(name: str, reason: str) -> None:
 def test_a_named_model_teaches() -> None:
     teacher = Teacher("diffbin-words", Fabric(accelerator="cpu"))
     assert teacher(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).max() <= 1
-
-
-def test_the_log_of_an_older_version_keeps_its_columns(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("step,loss\n1,2.5\n")
-    with RunLog(tmp_path, start=1, total=2) as log:
-        log.write(2, {"loss": 1.5, "loss_distill": 0.5})
-    with (tmp_path / "log.csv").open() as file:
-        assert list(csv.DictReader(file)) == [{"step": "1", "loss": "2.5"}, {"step": "2", "loss": "1.5"}]

@@ -16,12 +16,13 @@ from diffbin.config import Optim, Source, Train
 from diffbin.data.dataset import SampleNumbers, TrainSet, collate
 from diffbin.errors import ConfigError, ModelError, TrainingError, TrainingWarning
 from diffbin.model import checkpoints
-from diffbin.train import devices, loop
-from diffbin.train.loop import train, train_step
+from diffbin.train import devices, step
+from diffbin.train.loop import train
 from diffbin.train.losses import DBLoss
 from diffbin.train.norm import SyncNorm, synchronise_norm
 from diffbin.train.run import begin
 from diffbin.train.start import Start
+from diffbin.train.step import train_step
 
 QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015", "diffbin_words")
 
@@ -37,7 +38,7 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
         data=data,
         augment=replace(recipe.augment, crop_px=64),
         preprocess=replace(recipe.preprocess, long_px=128, short_px=96),
-        train=replace(recipe.train, epochs=0, steps=2, eval_every_steps=1),
+        train=replace(recipe.train, epochs=0, steps=2, eval_every_steps=1, preflight=False),
     )
     last = train(short, out=tmp_path / "run")
     saved = checkpoints.load(last)
@@ -47,7 +48,9 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
 
 
 def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
-    recipe = replace(small_recipe(pages), train=Train(steps=4, save_every_steps=2, precision="32", ema_decay=0.9))
+    recipe = replace(
+        small_recipe(pages), train=Train(steps=4, save_every_steps=2, precision="32", ema_decay=0.9, preflight=False)
+    )
     straight = checkpoints.load(train(recipe, out=tmp_path / "run"))
     shutil.copytree(tmp_path / "run", tmp_path / "broken")
     (tmp_path / "broken" / "checkpoints" / "step_00000004.pt").write_bytes(b"half written")
@@ -66,7 +69,7 @@ def test_too_many_steps_that_are_not_finite_stop_with_their_pictures(pages: Path
     recipe = replace(
         small_recipe(pages),
         optim=Optim(lr=1e25),
-        train=Train(steps=9, save_every_steps=1, precision="32", max_bad_steps=1),
+        train=Train(steps=9, save_every_steps=1, precision="32", max_bad_steps=1, preflight=False),
     )
     with pytest.warns(TrainingWarning, match="is skipped"), pytest.raises(TrainingError, match=r"img_.*--resume"):
         train(recipe, out=tmp_path / "run")
@@ -80,7 +83,7 @@ def test_a_step_that_is_not_finite_changes_nothing(pages: Path, monkeypatch: pyt
     train_step(run, DBLoss(recipe.loss), [batch], recipe)
     before = copy.deepcopy((run.network.state_dict(), run.optimizer.state_dict()["state"]))
     with monkeypatch.context() as context:
-        context.setattr(loop, "normalise", lambda pictures, _: torch.full(pictures.shape, float("nan")))
+        context.setattr(step, "normalise", lambda pictures, _: torch.full(pictures.shape, float("nan")))
         train_step(run, DBLoss(recipe.loss), [batch], recipe)
     assert run.guard.skipped == [1] and run.step == 2
     for name, value in run.network.state_dict().items():
@@ -96,7 +99,7 @@ def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:
     checkpoints.write_weights(tmp_path / "w.safetensors", recipe, checkpoints.load(first).best_weights)
     stored, weights = checkpoints.read_weights(tmp_path / "w.safetensors")
     assert stored == recipe
-    still = replace(recipe, optim=Optim(lr=1e-12), train=Train(steps=1, precision="32"))
+    still = replace(small_recipe(pages, steps=1), optim=Optim(lr=1e-12))
     second = checkpoints.load(train(still, out=tmp_path / "second", start=Start(weights, "weights")))
     assert torch.allclose(second.network["backbone.layer1.0.conv1.weight"], weights["backbone.layer1.0.conv1.weight"])
 

@@ -143,15 +143,20 @@ def _interval(hmeans: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def greedy_hits(matches: NDArray[np.bool_]) -> int:
-    """Pairs when each region, in order, takes the first prediction that matches it and is free (ICDAR's own rule)."""
+    """The number of `greedy_pairs`."""
+    return len(greedy_pairs(matches))
+
+
+def greedy_pairs(matches: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(region, prediction) when each region, in order, takes the first match that is free (ICDAR's own rule)."""
     free = np.ones(matches.shape[1], np.bool_)
-    hits = 0
-    for row in matches:
+    pairs = []
+    for region_number, row in enumerate(matches):
         candidates = np.flatnonzero(row & free)
         if len(candidates):
             free[candidates[0]] = False
-            hits += 1
-    return hits
+            pairs.append((region_number, int(candidates[0])))
+    return pairs
 
 
 def maximum_hits(matches: NDArray[np.bool_]) -> int:

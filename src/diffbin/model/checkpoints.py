@@ -7,7 +7,7 @@ numbers follow from the step. It is read with `weights_only=True`, so a file fro
 import json
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from diffbin.plain import from_dict, to_dict
 
 HALVED_FROM = 1024  # tensors of at least so many values are stored in half precision, here and in ONNX files
 LISTED = 20  # names in an error
+BEST = "best.pt"  # the checkpoint of the best validation
 KEPT = 2  # the newest checkpoints of a run that stay on disk
 Weights = dict[str, Tensor]
 
@@ -36,6 +37,7 @@ class Checkpoint:
     network: Weights
     ema: Weights | None
     optimizer: dict[str, Any]
+    watch: dict[str, Any] = field(default_factory=dict)  # what the run knows of its course, see `train/run`
 
     @property
     def best_weights(self) -> Weights:
@@ -44,9 +46,23 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Writes `folder/step_XXXXXXXX.pt` under a temporary name, renames it, and removes all but the newest few."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes `folder/step_XXXXXXXX.pt`, whole or not at all, and removes all such files but the newest few."""
     path = folder / name(checkpoint.step)
+    _write(checkpoint, path)
+    for old in checkpoints(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def save_best(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Writes `folder/best.pt` in the place of the one before it; it stays when the others go."""
+    path = folder / BEST
+    _write(checkpoint, path)
+    return path
+
+
+def _write(checkpoint: Checkpoint, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     content = {**vars(checkpoint), "recipe": json.dumps(to_dict(checkpoint.recipe))}
     try:
@@ -55,9 +71,6 @@ def save(checkpoint: Checkpoint, folder: Path) -> Path:
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         partial.unlink(missing_ok=True)
         raise ModelError(f"The checkpoint {path} could not be written ({error}); is the disk full?") from error
-    for old in checkpoints(folder)[:-KEPT]:
-        old.unlink()
-    return path
 
 
 def name(step: int) -> str:

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import TaskID
 
 from diffbin.errors import InputError
 from diffbin.terminal import need_torch, progress
+
+if TYPE_CHECKING:
+    from diffbin.config import Recipe
+    from diffbin.train.start import Start
 
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as optim.lr=1e-3; may be repeated.")]
 
@@ -50,6 +54,9 @@ def train(
         Path | None, typer.Option(help="Folder of the run; else runs/RECIPE, or runs/IMAGES with --from.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Look for a good learning rate, in 100 steps, instead of training.")
+    ] = False,
     weights: Annotated[
         str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
     ] = None,
@@ -72,15 +79,23 @@ def train(
             raise InputError("--from MODEL needs --images DIR and --gt DIR.")
         if weights or backbone:
             raise InputError("--from says what to start from; leave --weights and --backbone out.")
-        _train_further(model, images, gt, format_, assignments or [], out or Path("runs") / images.name, resume)
+        _train_further(
+            model, images, gt, format_, assignments or [], out or Path("runs") / images.name, resume, find_lr
+        )
         return
     if images or gt:
         raise InputError("--images and --gt go with --from; a recipe names its pictures: --set data.root=DIR.")
-    _train_by_recipe(recipe, assignments or [], out, resume, weights, backbone)
+    _train_by_recipe(recipe, assignments or [], out, resume, weights, backbone, find_lr)
 
 
 def _train_by_recipe(
-    recipe: str, assignments: list[str], out: Path | None, resume: bool, weights: str | None, backbone: Path | None
+    recipe: str,
+    assignments: list[str],
+    out: Path | None,
+    resume: bool,
+    weights: str | None,
+    backbone: Path | None,
+    find_lr: bool,
 ) -> None:
     from diffbin import recipes
     from diffbin.overrides import override
@@ -89,14 +104,17 @@ def _train_by_recipe(
     from diffbin.train.start import read_start
 
     resolved = override(recipes.load(recipe), assignments)
-    start = read_start(resolved, weights=weights, backbone=backbone)
-    last = run(resolved, out=out or Path("runs") / resolved.name, resume=resume, start=start)
+    start, folder = read_start(resolved, weights=weights, backbone=backbone), out or Path("runs") / resolved.name
+    if find_lr:
+        _look_for_rate(resolved, folder, start)
+        return
+    last = run(resolved, out=folder, resume=resume, start=start)
     if devices.is_first():
         print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
 
 
 def _train_further(
-    model: str, images: Path, gt: Path, format_: str, assignments: list[str], out: Path, resume: bool
+    model: str, images: Path, gt: Path, format_: str, assignments: list[str], out: Path, resume: bool, find_lr: bool
 ) -> None:
     from diffbin.config import Source
     from diffbin.plain import from_dict
@@ -107,6 +125,9 @@ def _train_further(
     planned = plan(model, source, assignments)
     if devices.is_first():
         print(planned.sentence, flush=True)
+    if find_lr:
+        _look_for_rate(planned.recipe, out, planned.start)
+        return
     bar = progress()
     tasks: dict[str, TaskID] = {}
 
@@ -122,6 +143,19 @@ def _train_further(
         bar.stop()
     if outcome:
         print(outcome.told)
+
+
+def _look_for_rate(recipe: "Recipe", out: Path, start: "Start | None") -> None:
+    from diffbin.train import devices
+    from diffbin.train.rates import PAGE, find_rate
+
+    with progress() as bar:
+        task = bar.add_task("trying rates", total=None)
+        found = find_rate(
+            recipe, out=out, start=start, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    if devices.is_first():
+        print(f"{found.sentence} The curve is in {out / PAGE}.")
 
 
 def export(

@@ -1,6 +1,7 @@
 """The moving parts of a run: how they are made, put back to a checkpoint, and saved."""
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,8 @@ from diffbin.model.dbnet import DBNet
 from diffbin.train.ema import EMA
 from diffbin.train.guard import Guard
 from diffbin.train.norm import synchronise_norm
-from diffbin.train.optimizer import make_optimizer
+from diffbin.train.optimizer import make_optimizer, set_rate
+from diffbin.train.patience import Patience
 from diffbin.train.start import Start
 from diffbin.train.teacher import Teacher
 
@@ -31,6 +33,7 @@ class Run:
     teacher: Teacher | None
     step: int  # steps done
     guard: Guard = field(default_factory=Guard)
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def judged(self) -> DBNet:
@@ -61,10 +64,19 @@ def restore(run: Run, saved: Checkpoint) -> None:
     if run.ema and saved.ema:
         run.ema.network.load_state_dict(saved.ema)
     run.step = saved.step
+    run.guard, run.patience = Guard(**saved.watch.get("guard", {})), Patience(**saved.watch.get("patience", {}))
 
 
-def save(run: Run, recipe: Recipe, folder: Path) -> None:
-    """Writes a checkpoint; on the first process only."""
+def apart(run: Run, recipe: Recipe) -> Run:
+    """A run at step 0 with a copy of the weights, to try something out; what it does leaves `run` as it is."""
+    network = copy.deepcopy(run.network)
+    wrapped, optimizer = run.fabric.setup(network, make_optimizer(network, recipe.optim))
+    set_rate(optimizer, recipe.optim.lr)
+    return replace(run, network=network, wrapped=wrapped, optimizer=optimizer, ema=None, step=0, guard=Guard())
+
+
+def save(run: Run, recipe: Recipe, folder: Path, *, best: bool = False) -> None:
+    """Writes a checkpoint, the newest or the best; on the first process only."""
     if not run.fabric.is_global_zero:
         return
     state = Checkpoint(
@@ -73,5 +85,7 @@ def save(run: Run, recipe: Recipe, folder: Path) -> None:
         network=run.network.state_dict(),
         ema=run.ema.network.state_dict() if run.ema else None,
         optimizer=run.optimizer.state_dict(),
+        watch={"guard": asdict(run.guard), "patience": asdict(run.patience)},
     )
-    checkpoints.save(state, folder)
+    write = checkpoints.save_best if best else checkpoints.save
+    write(state, folder)

@@ -1,4 +1,6 @@
-"""The score of a network in training, by the very path that users run."""
+"""The score of a network in training, by the very path that users run, and pictures of what it finds."""
+
+from pathlib import Path
 
 from diffbin.config import Recipe
 from diffbin.detector import Detector
@@ -6,6 +8,10 @@ from diffbin.engines.torch import TorchEngine
 from diffbin.metrics.evaluate import Report, list_labelled, report, try_out
 from diffbin.model.dbnet import DBNet
 from diffbin.train import devices
+from diffbin.train.report import SAMPLES
+from diffbin.train.report.sheets import sample_sheet, write_sheet
+
+SHOWN = 4  # pictures of a validation set that are drawn, evenly spread
 
 
 def validate(network: DBNet, recipe: Recipe) -> Report:
@@ -19,3 +25,27 @@ def validate(network: DBNet, recipe: Recipe) -> Report:
     trials = devices.gather([try_out(detector, picture) for picture in devices.mine(pictures)])
     network.train(training)
     return report(trials, detector.decode.score_threshold)
+
+
+def figures(report: Report) -> dict[str, float]:
+    """What the log tells of a validation: the score at the recipe's threshold, and the best over a sweep of them."""
+    low, high = report.interval
+    return {
+        "precision": report.fixed.precision,
+        "recall": report.fixed.recall,
+        "hmean": report.fixed.hmean,
+        "hmean_low": low,
+        "hmean_high": high,
+        "best_hmean": report.best.hmean,
+    }
+
+
+def write_samples(network: DBNet, recipe: Recipe, out: Path, *, step: int) -> Path:
+    """Draws what the network finds in a few validation pictures, always the same, and returns the path of the sheet."""
+    training = network.training
+    pictures = list_labelled(recipe.data.validation, recipe.data.root)
+    chosen = [pictures[i * len(pictures) // SHOWN] for i in range(min(SHOWN, len(pictures)))]
+    path = out / SAMPLES / f"step_{step:08d}.jpg"
+    write_sheet(sample_sheet(Detector(TorchEngine(network, recipe)), chosen), path)
+    network.train(training)
+    return path

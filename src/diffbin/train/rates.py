@@ -1,0 +1,101 @@
+"""The learning-rate finder: a short run at each of several rates, all from the same weights over the same batches.
+
+The usual test, one run whose rate rises from step to step (Smith, arXiv 1506.01186), sees other pictures at each rate.
+Where the weights are trained already, their difference is larger than what a rate does.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from diffbin.config import Recipe
+from diffbin.data.dataset import Batch, TrainSet
+from diffbin.errors import TrainingError
+from diffbin.files import make_folder, write_whole
+from diffbin.train import devices
+from diffbin.train.losses import DBLoss
+from diffbin.train.optimizer import set_rate
+from diffbin.train.report.curves import chart
+from diffbin.train.report.page import page, table
+from diffbin.train.run import Run, apart, begin
+from diffbin.train.start import Start
+from diffbin.train.step import step_batches, train_step
+
+RATES = tuple(float(f"{digit}e{power}") for power in range(-5, 0) for digit in (1, 3))
+STEPS, LAST = 16, 6  # of a run, and those at its end whose loss counts: of batches that were not seen before
+HOPELESS = 1.5  # times the lowest loss: higher rates are not tried
+CSV, PAGE = "rates.csv", "rates.html"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was tried: the loss that a short run gets to, by rate, rising."""
+
+    losses: dict[float, float]
+
+    @property
+    def best(self) -> float:
+        """That of the lowest loss."""
+        return min(self.losses, key=lambda rate: self.losses[rate])
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        told = ", ".join(f"{rate:g}: {loss:.3g}" for rate, loss in self.losses.items())
+        return f"The loss after {STEPS} steps by rate is {told}. The best is --set optim.lr={self.best:g}."
+
+
+def find_rate(
+    recipe: Recipe, *, out: Path, start: Start | None = None, progress: Callable[[int, int], None] | None = None
+) -> Rates:
+    """Writes `rates.csv` and `rates.html` to `out`; no weights are kept. `progress`: rates done, and their total.
+
+    Raises `TrainingError` where no rate lowers the loss, `ConfigError`, `InputError`.
+    """
+    make_folder(out)
+    fabric = devices.open_fabric(recipe.train.precision)
+    try:
+        run = begin(fabric, recipe, start)
+        batches = list(islice(step_batches(recipe, 0, TrainSet(recipe)), STEPS))
+        losses: dict[float, float] = {}
+        for done, rate in enumerate(RATES, 1):
+            losses[rate] = short_run(run, recipe, batches, rate)
+            if progress:
+                progress(done, len(RATES))
+            if not losses[rate] < HOPELESS * min(losses.values()):
+                break
+    finally:
+        devices.close()
+    found = Rates({rate: loss for rate, loss in losses.items() if math.isfinite(loss)})
+    if not found.losses or found.best == RATES[0]:
+        raise TrainingError(
+            f"No rate does better than {RATES[0]:g}: look at the labels, and at batch.jpg, which a run draws before "
+            "its first step."
+        )
+    if fabric.is_global_zero:
+        write(found, recipe, out)
+    return found
+
+
+def short_run(run: Run, recipe: Recipe, batches: Sequence[Sequence[Batch]], rate: float) -> float:
+    """The loss that one step after the other gets to; `run` stays as it is."""
+    trial, criterion = apart(run, recipe), DBLoss(recipe.loss)
+    set_rate(trial.optimizer, rate)
+    losses = [train_step(trial, criterion, parts, recipe)["loss"] for parts in batches]
+    return sum(losses[-LAST:]) / LAST
+
+
+def write(found: Rates, recipe: Recipe, out: Path) -> None:
+    """As a table and as a page."""
+    rows, text = [(f"{rate:g}", f"{loss:.4g}") for rate, loss in found.losses.items()], io.StringIO(newline="")
+    csv.writer(text).writerows([("rate", "loss"), *rows])
+    write_whole(out / CSV, text.getvalue().encode())
+    curve = chart(
+        "Loss over the power of ten of the rate", {"loss": [(math.log10(x), y) for x, y in found.losses.items()]}
+    )
+    sections = {"Loss over the power of ten of the rate": curve, "Rates": table(("rate", "loss"), rows)}
+    write_whole(out / PAGE, page(recipe.name, quiet=found.sentence, sections=sections).encode())
