@@ -4,10 +4,26 @@ The defaults are those of DBNet as published (arXiv 1911.08947) and as MMOCR 1.0
 `_px` pixels, `_ratio` a share, `_deg` degrees. Sizes are `(h, w)`, points `(x, y)`, colours RGB.
 """
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from diffbin.errors import ConfigError
+
+RANGES: dict[str, Callable[[float], bool]] = {
+    "above 0": lambda value: 0 < value < math.inf,
+    "0 or more": lambda value: 0 <= value < math.inf,
+    "from 0 to 1": lambda value: 0 <= value <= 1,
+}
+
+
+def check_range(range_: str, config: object, names: Sequence[str]) -> None:
+    """Raises `ConfigError` unless these settings are numbers in a range of `RANGES`."""
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int | float) or not RANGES[range_](value):
+            raise ConfigError(f"{type(config).__name__.lower()}.{name} is {value!r}; it must be a number {range_}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +35,9 @@ class Preprocess:
     multiple_px: int = 32  # both sides are padded to a multiple, after normalisation, with zeros
     mean_rgb: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std_rgb: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        check_range("above 0", self, ("long_px", "short_px", "multiple_px"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +51,10 @@ class Decode:
     min_width_px: float = 5.0  # shorter side of a quad on the map, before unclipping
     epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter
     max_candidates: int = 3000  # contours looked at
+
+    def __post_init__(self) -> None:
+        check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
+        check_range("0 or more", self, ("unclip_ratio", "min_width_px", "max_candidates"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +88,10 @@ class Targets:
     threshold_max: float = 0.7
     min_side_px: float = 8.0  # smaller regions are ignored
 
+    def __post_init__(self) -> None:
+        check_range("from 0 to 1", self, ("shrink_ratio", "threshold_min", "threshold_max"))
+        check_range("0 or more", self, ("min_side_px",))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -76,6 +103,11 @@ class Loss:
     distill_weight: float = 0.0  # of the cross entropy with the P of `train.teacher`
     negative_ratio: float = 3.0  # hard negatives for each positive pixel
     k: float = 50.0  # steepness of B = 1 / (1 + exp(-k (P - T)))
+
+    def __post_init__(self) -> None:
+        check_range("0 or more", self, ("prob_weight", "threshold_weight", "binary_weight", "distill_weight"))
+        check_range("0 or more", self, ("negative_ratio",))
+        check_range("above 0", self, ("k",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +135,11 @@ class Augment:
     paste_max: int = 3  # of them
 
     def __post_init__(self) -> None:
+        check_range("above 0", self, ("crop_px", "scale_min", "scale_max", "min_side_ratio"))
+        check_range(
+            "0 or more", self, ("crop_px_min", "rotate_deg", "brightness_delta", "saturation_delta", "contrast_delta")
+        )
+        check_range("from 0 to 1", self, ("flip_p", "blur_p", "noise_p", "paste_p"))
         if self.crop_px_min and (self.crop_px_min % 32 or not 0 < self.crop_px_min <= self.crop_px):
             raise ConfigError(
                 f"augment.crop_px_min is {self.crop_px_min}; it must be a multiple of 32 up to crop_px, {self.crop_px}."
@@ -153,6 +190,10 @@ class Data:
     batch_size: int = 16  # samples of a step, on all devices together
     workers: int = 4  # loader processes a device; 0 loads in the training process
 
+    def __post_init__(self) -> None:
+        check_range("above 0", self, ("batch_size",))
+        check_range("0 or more", self, ("workers",))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
@@ -171,6 +212,9 @@ class Optim:
     layer_decay: float = 1.0  # rate of each backbone stage as a share of the next one's, head to stem; 1 = one rate
 
     def __post_init__(self) -> None:
+        check_range("above 0", self, ("lr",))
+        check_range("0 or more", self, ("weight_decay", "power", "min_lr", "clip_norm"))
+        check_range("from 0 to 1", self, ("momentum", "warmup_ratio"))
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"optim.layer_decay is {self.layer_decay}; it must be above 0, and 1 at most.")
 
@@ -197,14 +241,12 @@ class Train:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        counts = ("epochs", "steps", "epoch_samples", "eval_every_steps", "save_every_steps", "max_bad_steps")
+        check_range("0 or more", self, (*counts, "patience_evals"))
+        check_range("above 0", self, ("accumulate",))
+        check_range("from 0 to 1", self, ("ema_decay",))
         if (self.epochs > 0) == (self.steps > 0):
             raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
-        if self.accumulate < 1:
-            raise ConfigError(f"train.accumulate is {self.accumulate}; it must be 1 or more.")
-        if self.max_bad_steps < 0:
-            raise ConfigError(f"train.max_bad_steps is {self.max_bad_steps}; it must not be negative.")
-        if self.patience_evals < 0:
-            raise ConfigError(f"train.patience_evals is {self.patience_evals}; it must not be negative.")
 
 
 @dataclass(frozen=True, kw_only=True)

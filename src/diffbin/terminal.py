@@ -18,13 +18,13 @@ def progress() -> Progress:
 def need_torch(what: str) -> None:
     """Raises `DependencyError` unless everything of the training extra is installed."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; spinning, they starve the loader
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what goes as it should we tell ourselves
     try:
         import lightning_fabric  # noqa: F401
         import onnx  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise DependencyError(f"{what} needs {error.name}: pip install 'diffbin[train]'.") from None
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what goes as it should we tell ourselves
 
 
 def duration(seconds: float) -> str:

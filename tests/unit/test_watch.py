@@ -153,6 +153,6 @@ def test_a_rate_is_found(pages: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_no_rate_helps(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "short_run", lambda *_: 2.0)
-    with pytest.raises(TrainingError, match="No rate does better"):
+    with pytest.raises(TrainingError, match="No rate from 1e-05 on"):
         find_rate(small_recipe(pages), out=tmp_path / "run")
-    assert Rates({1e-3: 2.0, 1e-2: 1.0}).best == 1e-2
+    assert Rates({1e-3: 2.0, 1e-2: 1.1, 1e-1: 1.0}).best == 1e-2

@@ -2,11 +2,12 @@
 
 import importlib
 import importlib.util
+import traceback
 from pathlib import Path
 from types import ModuleType
 
 from diffbin.config import Published, Recipe
-from diffbin.errors import ConfigError
+from diffbin.errors import ConfigError, DiffbinError
 
 
 def names() -> list[str]:
@@ -44,5 +45,14 @@ def _run(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"There is no recipe file {path}.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except DiffbinError:
+        raise
+    except Exception as error:  # whatever a person's own code raises
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
+        ]
+        line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else "?"
+        raise ConfigError(f"The recipe {path} fails in line {line}: {type(error).__name__}: {error}.") from error
     return module

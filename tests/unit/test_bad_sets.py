@@ -1,0 +1,94 @@
+"""Sets and recipes that a run cannot use, or that are hardly enough: one clear error, or a run that works."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import page, small_recipe
+from diffbin import recipes
+from diffbin.config import Augment, Data, Decode, Loss, Optim, Preprocess, Source, Targets, Train
+from diffbin.errors import ConfigError, InputError, TrainingError
+from diffbin.train.finetune import plan
+from diffbin.train.loop import train
+
+
+def make_set(root: Path, *, pictures: int = 2, text: str = "word", small: bool = False) -> Path:
+    """Pictures in the layout of ICDAR 2015 below `root`; without any label where `text` is empty."""
+    for folder in ("images", "gt"):
+        (root / folder).mkdir(parents=True)
+    for i in range(pictures):
+        picture, quads = page()
+        if small:
+            picture, quads = np.full((16, 20, 3), 200, np.uint8), [[1, 1, 18, 1, 18, 12, 1, 12]]
+        cv2.imwrite(str(root / "images" / f"img_{i}.png"), picture)
+        lines = [",".join(map(str, quad)) + f",{text}" for quad in quads] if text else []
+        (root / "gt" / f"gt_img_{i}.txt").write_text("\n".join(lines))
+    return root
+
+
+@pytest.mark.parametrize("text", ["", "###"])
+def test_sets_without_text_are_refused(tmp_path: Path, text: str) -> None:
+    root = make_set(tmp_path / "set", text=text)
+    with pytest.raises(TrainingError, match="There is no text in the training data"):
+        train(small_recipe(root), out=tmp_path / "run")
+    source = Source(images=str(root / "images"), labels=str(root / "gt"))
+    with pytest.raises(TrainingError, match="There is no text to learn from in .*gt"):
+        plan("diffbin-words", source, [])
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_one_picture_and_pictures_smaller_than_the_crop_are_enough(tmp_path: Path, small: bool) -> None:
+    recipe = small_recipe(make_set(tmp_path / "set", pictures=1, small=small), steps=1, preflight=True)
+    recipe = replace(recipe, targets=Targets(min_side_px=1.0))
+    assert train(recipe, out=tmp_path / "run").is_file()
+
+
+def test_one_picture_is_enough_to_train_further_and_none_is_held_back(tmp_path: Path) -> None:
+    root = make_set(tmp_path / "set", pictures=1)
+    planned = plan("diffbin-words", Source(images=str(root / "images"), labels=str(root / "gt")), [])
+    assert planned.pictures == (1, 0)
+
+
+def test_folders_that_hold_or_take_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no picture in"):
+        train(small_recipe(make_set(tmp_path / "none", pictures=0)), out=tmp_path / "run")
+    root, file = make_set(tmp_path / "set"), tmp_path / "file"
+    file.touch()
+    for out in (file, file / "below"):
+        with pytest.raises(InputError, match=f"The folder {out} cannot be written to"):
+            train(small_recipe(root), out=out)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "from diffbin.config import Recipe, Train\nRECIPE = Recipe(name='a', train=Train(steps='2'))\n",
+            "steps is '2'",
+        ),
+        ("RECIPE = (\n", r"own\.py fails in line 1: SyntaxError"),
+        ("x = 1\nimport nothing_of_this_name\n", r"own\.py fails in line 2: ModuleNotFoundError"),
+        ("RECIPE = {}\n", r"own\.py does not define RECIPE"),
+    ],
+)
+def test_recipes_that_are_wrong_are_told_of_with_their_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        recipes.load(str(tmp_path / "own.py"))
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        (Data, {"batch_size": 0}), (Data, {"workers": -1}), (Optim, {"lr": float("nan")}), (Optim, {"momentum": 2}),
+        (Train, {"steps": 1, "save_every_steps": -1}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
+        (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}), (Targets, {"shrink_ratio": 2}),
+    ],
+)  # fmt: skip
+def test_settings_out_of_their_range_are_named(group: type, values: dict[str, float]) -> None:
+    name = list(values)[-1]
+    with pytest.raises(ConfigError, match=rf"{group.__name__.lower()}\.{name} is .*must be a number"):
+        group(**values)
