@@ -35,7 +35,7 @@ def test_sets_without_text_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(TrainingError, match="There is no text in the training data"):
         train(small_recipe(root), out=tmp_path / "run")
     source = Source(images=str(root / "images"), labels=str(root / "gt"))
-    with pytest.raises(TrainingError, match="There is no text to learn from in .*gt"):
+    with pytest.raises(TrainingError, match=r"There is no text to learn from in .*gt"):
         plan("diffbin-words", source, [])
 
 
@@ -85,7 +85,8 @@ def test_recipes_that_are_wrong_are_told_of_with_their_line(tmp_path: Path, text
     [
         (Data, {"batch_size": 0}), (Data, {"workers": -1}), (Optim, {"lr": float("nan")}), (Optim, {"momentum": 2}),
         (Train, {"steps": 1, "save_every_steps": -1}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
-        (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}), (Targets, {"shrink_ratio": 2}),
+        (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}),
+        (Targets, {"shrink_ratio": 2}),
     ],
 )  # fmt: skip
 def test_settings_out_of_their_range_are_named(group: type, values: dict[str, float]) -> None:
