@@ -172,3 +172,21 @@ def test_pack_makes_shards_and_says_how_large(io: Run, pages: Path, tmp_path: Pa
     assert (tmp_path / "shards" / "000000.tar").is_file()
     code, _, err = run(*io, *options)
     assert code == 2 and err.startswith("diffbin: ") and "is there already" in err and err.count("\n") == 1
+
+
+def test_train_looks_for_a_rate(io: Run, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffbin.train import rates
+
+    monkeypatch.setattr(rates, "RATES", (1e-5, 1e-2))
+    monkeypatch.setattr(rates, "STEPS", 8)
+    own = tmp_path / "own.py"
+    own.write_text(
+        f"from conftest import small_recipe\nfrom pathlib import Path\nRECIPE = small_recipe(Path({str(pages)!r}))\n"
+    )
+    code, out, _ = run(*io, "train", own, "--find-lr", "--out", tmp_path / "run")
+    assert code == 0 and "optim.lr=0.01. The curve is in" in out
+    settings = ("--set", "data.workers=0", "--set", "data.batch_size=2", "--set", "augment.crop_px=64")
+    where = ("--images", pages / "images", "--gt", pages / "gt", "--out", tmp_path / "further")
+    code, out, err = run(*io, "train", "--from", "diffbin-words", *where, "--find-lr", *settings)
+    assert "trained further on 1 pictures" in out and (code == 0 or "No rate from" in err)
+    assert not (tmp_path / "further" / "checkpoints").exists()
