@@ -1,6 +1,7 @@
 """DBNet text detection. The names below load on first use, so `import diffbin` costs nothing."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from diffbin.detections import Detections as Detections
     from diffbin.detector import Detector as Detector
     from diffbin.errors import DiffbinError as DiffbinError
+
+# ONNX Runtime's packages tell their maker of each process and model, since 1.29 on all systems (its Privacy.md).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

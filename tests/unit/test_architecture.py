@@ -1,6 +1,7 @@
 """The shape of the house: who imports whom, what is exported, how many files one picture passes through."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,17 @@ def test_detection_imports_no_torch_and_the_package_nothing(model_file: Path) ->
         f"found = {sorted(LEARNING)!r}; assert not set(found) & set(sys.modules), set(found) & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_detection_tells_nobody(model_file: Path, tmp_path: Path) -> None:
+    """ONNX Runtime keeps what it is about to send, and a name of the machine, in the user's cache folder."""
+    program = (
+        f"import diffbin, numpy\ndiffbin.Detector({str(model_file)!r}, engine='onnx')(numpy.zeros((9, 9, 3), 'uint8'))"
+    )
+    elsewhere = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    elsewhere.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=elsewhere)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_one_picture_passes_through_few_files(
