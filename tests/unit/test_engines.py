@@ -1,6 +1,7 @@
 """Engines: they agree, say what they are, and refuse what they cannot do."""
 
 import ctypes
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -83,6 +84,45 @@ def test_threads_do_not_mix_up_results(model_file: Path, engine: type[OnnxEngine
     for worker in workers:
         worker.join()
     assert found == dict.fromkeys(range(4), True)
+
+
+def alone(program: str, model: Path) -> None:
+    """Runs a program in a process of its own, where nothing has been loaded and which may die."""
+    subprocess.run([sys.executable, "-c", program, str(model)], check=True, timeout=30)
+
+
+def test_first_runs_in_threads_do_not_wait_for_each_other(model_file: Path) -> None:
+    program = """if True:
+        import sys, threading, numpy, pathlib
+        from diffbin.engines.openvino import OpenVinoEngine
+        engine, begin = OpenVinoEngine(pathlib.Path(sys.argv[1])), threading.Event()
+        def work():
+            while not begin.is_set():  # busy, to be in line for the interpreter
+                pass
+            engine.run(numpy.zeros((1, 3, 32, 32), "float32"))
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+        sys.setswitchinterval(1e-6)
+        for worker in workers:
+            worker.start()
+        begin.set()
+        for worker in workers:
+            worker.join()"""
+    alone(program, model_file)
+
+
+def test_signals_are_heard_after_one_engine_has_replaced_another(model_file: Path) -> None:
+    program = """if True:
+        import signal, sys, pathlib
+        from diffbin.engines.openvino import OpenVinoEngine
+        engine = OpenVinoEngine(pathlib.Path(sys.argv[1]))
+        engine = OpenVinoEngine(pathlib.Path(sys.argv[1]))
+        del engine
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            sys.exit(0)
+        sys.exit(1)"""
+    alone(program, model_file)
 
 
 def test_auto_takes_openvino_where_it_is_installed_and_can(

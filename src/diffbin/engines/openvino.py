@@ -12,6 +12,13 @@ from diffbin.config import Runtime
 from diffbin.engines.onnx import METADATA_KEY, choose_precision, read_metadata
 from diffbin.errors import ConfigError, DependencyError, ModelError
 
+# Both at import, which one thread does. A core, once it computes, gives signals a stack of its own, and as it ends puts
+# back the one before: of two that end in the order they were made in, the second puts back what is gone with the first,
+# and the next signal, Ctrl-C or the end of a child, kills the process. So there is one core, and it stays. The first
+# look at a type makes a table, and two threads that make it at once wait for each other for ever.
+CORE = openvino.Core()
+openvino.Type.f32.to_dtype()
+
 
 class OpenVinoEngine:
     """A model exported by `diffbin export`, on the CPU.
@@ -27,13 +34,12 @@ class OpenVinoEngine:
             raise DependencyError(
                 f"OpenVINO runs on the CPU here, not on {runtime.device}; take --engine onnx or torch."
             )
-        core = openvino.Core()
-        model = _read(core, path)
+        model = _read(path)
         self.recipe, self.card, stored = read_metadata(_metadata(model), path)
         self.precision = choose_precision(runtime.precision, stored, path, others=("bf16",))
-        if self.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if self.precision == "bf16" and "BF16" not in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise ConfigError("This CPU does not compute in bf16; leave --precision out.")
-        self._compiled = _compile(core, model, self.precision, runtime.threads)
+        self._compiled = _compile(model, self.precision, runtime.threads)
         self._threads = runtime.threads
         self._idle: list[Any] = []  # requests; each runs one batch at a time, and outlives the thread that made it
         self._lock = threading.Lock()  # of `_idle`, and of making requests
@@ -56,9 +62,9 @@ class OpenVinoEngine:
         return f"OpenVINO {openvino.__version__.partition('-')[0]}, cpu, {self.precision}, {threads}"
 
 
-def _read(core: Any, path: Path) -> Any:
+def _read(path: Path) -> Any:
     try:
-        return core.read_model(path)
+        return CORE.read_model(path)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenVINO cannot run {path} ({reason}); take --engine onnx.") from None
@@ -70,10 +76,10 @@ def _metadata(model: Any) -> dict[str, str]:
     return {METADATA_KEY: model.get_rt_info(place).astype(str)} if model.has_rt_info(place) else {}
 
 
-def _compile(core: Any, model: Any, precision: str, threads: int) -> Any:
+def _compile(model: Any, precision: str, threads: int) -> Any:
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": threads,
     }
-    return core.compile_model(model, "CPU", settings)
+    return CORE.compile_model(model, "CPU", settings)
