@@ -39,10 +39,10 @@ def measure_engines() -> dict[str, Any]:
     return {"machine": told["machine"], "rows": [{key: row[key] for key in kept} for row in told["rows"]]}
 
 
-def alone(module: str) -> Any:
+def alone(module: str, *options: str) -> Any:
     """What a benchmark prints that runs in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", "--json"], check=True, stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-m", f"benchmarks.{module}", *options, "--json"], check=True, stdout=subprocess.PIPE, cwd=ROOT
     )
     return json.loads(done.stdout)
 
@@ -51,7 +51,7 @@ PARTS: Mapping[str, Callable[[], Any]] = {
     "engines": measure_engines,
     "rewrites": lambda: alone("rewrites"),
     "stream": lambda: alone("stream"),
-    "soak": lambda: alone("soak"),
+    "soak": lambda: [alone("soak", "--engine", engine) for engine in ("onnx", "openvino")],
     "runtime": lambda: alone("runtime"),
     "decode": lambda: alone("decode"),
     "data": lambda: alone("data"),
@@ -148,7 +148,14 @@ def page(figures: dict[str, Any]) -> str:
         ("store", "workers", "by", "samples a second", "first batch after, s", "small calls, ms"),
         [[row[column] for column in columns] for row in loader["rows"]],
     )
-    counts = sorted(soak["after"], key=int)
+    memory = table(
+        ("engine", "most held after 200, MB", "after 2,000, MB", "growth, %", "pictures a second"),
+        [
+            [row["engine"], *(after["peak_mb"] for after in row["after"].values()), row["growth_percent"],
+             row["pictures_per_s"]]
+            for row in soak
+        ],
+    )  # fmt: skip
     return f"""# Speed
 
 Made by `python -m benchmarks --write` from `speed.json`: two cores of an x86 server, medians, runs by turns. Figures
@@ -181,9 +188,9 @@ The example pictures over and over, at the embedded model's own size:
 
 {streams}
 
-Memory over pictures of random sizes, scaled to a short side of 320: the most held was
-{soak["after"][counts[0]]["peak_mb"]} MB after {counts[0]} pictures and {soak["after"][counts[-1]]["peak_mb"]} MB after
-{counts[-1]}, {soak["growth_percent"]} % more.
+Memory over pictures of random sizes, scaled to a short side of 320 (`python -m benchmarks.soak`):
+
+{memory}
 
 ## Decoding
 

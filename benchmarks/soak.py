@@ -1,4 +1,4 @@
-"""Memory over many pictures of random sizes: `python -m benchmarks.soak [--count 2000] [--runs 2] [--json]`.
+"""Memory over many pictures of random sizes: `python -m benchmarks.soak [--count 2000] [--engine onnx] [--json]`.
 
 The embedded model looks through a stream of JPEG files of 16 to 1500 pixels a side, scaled to a short side of 320
 pixels, so that thousands take minutes. They are written first, for their making not to count, and begin with some of
@@ -13,6 +13,7 @@ import resource
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 
 from diffbin import Detector
+from diffbin.errors import SmallTextWarning
 
 LONGEST_PX = 1500
 LARGEST = 10  # pictures of that many pixels either way at the beginning
@@ -50,10 +52,10 @@ def memory() -> dict[str, float]:
     return {name: round(figure, 1) for name, figure in figures.items()}
 
 
-def measure(paths: Sequence[Path], short_px: int, runs: int) -> dict[str, object]:
+def measure(paths: Sequence[Path], short_px: int, runs: int, engine: str) -> dict[str, object]:
     """Memory after `EARLY` pictures and after all."""
     count = len(paths)
-    detector = Detector()
+    detector = Detector(engine=engine)
     detector.preprocess = replace(detector.preprocess, short_px=short_px, long_px=short_px * 16 // 9)
     rows, start = {}, time.perf_counter()
     for done, result in enumerate(detector.stream(paths, runs=runs), 1):
@@ -62,6 +64,7 @@ def measure(paths: Sequence[Path], short_px: int, runs: int) -> dict[str, object
             rows[done] = memory()
     first, last = rows[min(EARLY, count)]["peak_mb"], rows[count]["peak_mb"]
     return {
+        "engine": detector.describe(),
         "after": rows,
         "growth_percent": round(100 * (last / first - 1), 1),
         "pictures_per_s": round(count / (time.perf_counter() - start), 1),
@@ -74,10 +77,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="pictures")
     parser.add_argument("--short", type=int, default=320, help="short side that pictures are scaled to, pixels")
     parser.add_argument("--runs", type=int, default=2, help="pictures that the network computes at once")
+    parser.add_argument("--engine", default="auto", help="onnx or openvino; auto = the fastest that is there")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
+    warnings.simplefilter("ignore", SmallTextWarning)  # pictures are made small on purpose
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(write_pictures(Path(folder), options.count), options.short, options.runs)
+        result = measure(write_pictures(Path(folder), options.count), options.short, options.runs, options.engine)
     print(json.dumps(result) if options.json else "\n".join(f"{name}: {figure}" for name, figure in result.items()))
 
 
