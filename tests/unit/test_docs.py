@@ -1,16 +1,21 @@
 """The documentation runs: Python blocks as they stand, commands as far as their options."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from benchmarks.__main__ import page as speed_page
 from benchmarks.zoo import page as zoo_page
 
+from diffbin import recipes
 from diffbin.cli import app
+from diffbin.overrides import override
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,9 +42,12 @@ def test_python_blocks_run(page: str, code: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("line", commands())
 def test_commands_parse(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
-    group = typer.main.get_command(app)
-    command = group.commands[name]  # type: ignore[attr-defined]
-    command.make_context(name, arguments)
+    parse(name, arguments)
+
+
+def parse(name: str, arguments: list[str]) -> Any:
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    return command.make_context(name, arguments)
 
 
 def test_the_page_of_the_zoo_is_of_these_recipes_and_figures() -> None:
@@ -56,3 +64,21 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_script_that_trains_the_models_asks_for_what_there_is(tmp_path: Path) -> None:
+    log, stand_in = tmp_path / "log", tmp_path / "bin" / "diffbin"
+    stand_in.parent.mkdir()
+    stand_in.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" >> {log}; printf '\\n' >> {log}\n")
+    stand_in.chmod(0o755)
+    known = {**os.environ, "PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
+    script = [ROOT / "examples" / "train_models.sh", tmp_path / "data", tmp_path / "runs"]
+    subprocess.run([*script, "words", "lines", "words_large", "lines_large"], check=True, env=known)
+    asked = [line.split("\0")[:-1] for line in log.read_text().splitlines()]
+    assert [name for name, *_ in asked] == ["synth", "train", "tune"] * 4
+    for name, *arguments in asked:
+        context = parse(name, arguments)
+        if name == "train":
+            changed = override(recipes.load(context.params["recipe"]), context.params["assignments"])
+            assert changed.name.endswith(("words", "lines", "large")) and changed.augment.crop_px == 640
+    assert subprocess.run([*script, "nothing"], check=False, env=known, capture_output=True).returncode == 2

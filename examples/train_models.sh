@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# From pictures to models, as the package carries them: renders text, trains, chooses settings, exports.
+# Stop it at any moment and call it again: what is rendered stays, and every run goes on from its last checkpoint.
+#
+#   examples/train_models.sh DATA OUT [words] [lines] [words_large] [lines_large]
+#
+# DATA holds icdar2015_train and msra_td500_train, each with images/ and gt/ in the format icdar, and backgrounds/ with
+# photographs without text. Validation is ICDAR2015's pictures 901 to 1000 and every tenth of MSRA-TD500; nothing is
+# trained on them. The sizes below are for one large GPU; the same, on a CPU, in a minute:
+#
+#   RENDERED=6 STEPS=2 BATCH=2 WORKERS=0 SETTINGS="augment.crop_px=96 augment.crop_px_min=0" examples/train_models.sh DATA OUT words
+set -euo pipefail
+data=$1 out=$2
+shift 2
+: "${RENDERED:=20000}" "${STEPS:=30000}" "${BATCH:=32}" "${WORKERS:=14}" "${SETTINGS:=}"
+words=(--images "$data/icdar2015_train/images" --gt "$data/icdar2015_train/gt" --part 900:)
+lines=(--images "$data/msra_td500_train/images" --gt "$data/msra_td500_train/gt" --part 9::10)
+
+render() { # NAME SEED OPTIONS...; pictures that are there already are kept
+    diffbin synth --out "$data/$1" --count "$RENDERED" --seed "$2" --backgrounds "$data/backgrounds" "${@:3}"
+}
+
+train() { # NAME OPTIONS...
+    local settings=(name="diffbin_$1" data.root="$data" data.batch_size="$BATCH" data.workers="$WORKERS" train.steps="$STEPS"
+        train.save_every_steps=500 train.eval_every_steps=5000 augment.crop_px=640 augment.crop_px_min=416 $SETTINGS)
+    diffbin train diffbin_words --out "$out/$1" --resume "${settings[@]/#/--set=}" "${@:2}"
+}
+
+finish() { # NAME PICTURES...
+    diffbin tune "$out/$1/checkpoints/$(printf 'step_%08d.pt' "$STEPS")" "${@:2}" --out "$out/$1.onnx"
+}
+
+on_words=(--set=data.train.1.images=rendered_words/images --set=data.train.1.labels=rendered_words/gt)
+on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.labels=msra_td500_train/gt
+    "--set=data.train.0.part=!9::10" --set=data.train.0.unit=line
+    --set=data.train.1.images=rendered_lines/images --set=data.train.1.labels=rendered_lines/gt --set=data.train.1.unit=line
+    --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
+    --set=data.validation.0.part=9::10 --set=data.validation.0.unit=line
+    --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
+    --set=augment.scale_min=0.35 --set=augment.scale_max=1.1)
+large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64)
+
+for model in "${@:-words}"; do
+    case $model in
+    words*) render rendered_words 20000 --set words_max=70 --set height_min_px=7 ;;
+    lines*) render rendered_lines 60000 --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
+        --set height_min_px=10 --set height_max_px=150 --set words_max=24 ;;
+    esac
+    case $model in
+    words) train words "${on_words[@]}" --weights diffbin-words && finish words "${words[@]}" ;;
+    words_large) train words_large "${on_words[@]}" "${large[@]}" && finish words_large "${words[@]}" ;;
+    lines) train lines "${on_lines[@]}" --weights diffbin-words && finish lines "${lines[@]}" ;;
+    lines_large) train lines_large "${on_lines[@]}" "${large[@]}" && finish lines_large "${lines[@]}" ;;
+    *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
+    esac
+done
