@@ -21,9 +21,8 @@ check: setup ## format, lint, types and the default tests; under a minute
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
 
-test: setup ## every test; the slow ones in a process of their own, for what they load to be gone
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+test: setup ## every test
+	$(BIN)/python -m pytest
 
 figures: setup ## the pictures of the documentation
 	$(BIN)/python docs/figures.py
