@@ -59,17 +59,22 @@ def export(
     return difference
 
 
-def with_settings(model: str, out: Path, recipe: Recipe) -> None:
-    """Writes a model, by name or file, with the settings of `recipe` to `out`: a checkpoint is exported for it."""
+def with_settings(model: str, out: Path, recipe: Recipe, *, chosen: str) -> None:
+    """Writes a model, by name or file, with the settings of `recipe` to `out`: a checkpoint is exported for it.
+
+    `chosen` says how they were found; the card tells it, and that an older score is of other settings.
+    """
     path = zoo.find(model)
     if path.suffix in zoo.CHECKPOINTS:
-        export(path, out, card={}, recipe=recipe)
+        export(path, out, card={"settings": chosen}, recipe=recipe)
         return
     graph = onnx.load(str(path))
     stored = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == METADATA_KEY))
-    onnx.helper.set_model_props(
-        graph, {METADATA_KEY: json.dumps({**stored, "recipe": to_dict(recipe)}, ensure_ascii=False)}
-    )
+    old = {
+        f"{name} at former settings" if name == "validation" else name: text for name, text in stored["card"].items()
+    }
+    content = {**stored, "recipe": to_dict(recipe), "card": {**old, "settings": chosen}}
+    onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
     write_whole(out, graph.SerializeToString())
 
 

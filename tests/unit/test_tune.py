@@ -53,6 +53,7 @@ def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pyte
     line = ["tune", str(model_file), "--images", str(pages / "images"), "--gt", str(pages / "gt")]
     app([*line, "--sizes", "64,96", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
+    assert "chosen by diffbin tune on 2 pictures" in Detector(tmp_path / "tuned.onnx").engine.card["settings"]
     assert [row["preprocess.short_px"] for row in told["tried"]] == [64, 96]
     tuned, before = Detector(tmp_path / "tuned.onnx"), Detector(model_file)
     assert tuned.preprocess.short_px == told["chosen"]["preprocess.short_px"]

@@ -33,18 +33,20 @@ def tune(
         need_torch("Writing a model")
     detector = Detector(model)
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
-    tried = _sizes(sizes) or sizes_around(detector.preprocess.short_px)
+    pictures, tried = list_labelled([source], ""), _sizes(sizes) or sizes_around(detector.preprocess.short_px)
     with progress() as bar:
         task = bar.add_task("trying", total=None)
         settings = run(
-            detector, list_labelled([source], ""), tried,
+            detector, pictures, tried,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     chosen = choose(settings)
     if out:
         from diffbin.export import with_settings
 
-        with_settings(model, out, replace(detector.engine.recipe, preprocess=chosen.preprocess, decode=chosen.decode))
+        recipe = replace(detector.engine.recipe, preprocess=chosen.preprocess, decode=chosen.decode)
+        told = f"chosen by diffbin tune on {len(pictures)} pictures of {images} (part {part or 'all'}): {chosen}"
+        with_settings(model, out, recipe, chosen=f"{told}; the score flatters, it is of these very pictures")
     if as_json:
         print(json.dumps({"chosen": chosen.to_dict(), "tried": [setting.to_dict() for setting in settings]}, indent=1))
         return
