@@ -278,6 +278,8 @@ class Recipe:
     train: Train = field(default_factory=lambda: Train(epochs=1200))
 
     def __post_init__(self) -> None:
+        if self.train.patience_evals and not (self.data.validation and self.train.eval_every_steps):
+            raise ConfigError("train.patience_evals needs data.validation, and train.eval_every_steps above 0.")
         if bool(self.train.teacher) != (self.loss.distill_weight > 0):
             raise ConfigError(
                 f'train.teacher is "{self.train.teacher}" and loss.distill_weight is {self.loss.distill_weight}; set '

@@ -63,6 +63,8 @@ def test_patience() -> None:
     assert patience.is_over(2) and not patience.is_over(3) and not patience.is_over(0)
     with pytest.raises(ConfigError, match=r"train\.patience_evals is -1"):
         small_recipe(Path(), patience_evals=-1)
+    with pytest.raises(ConfigError, match=r"patience_evals needs data\.validation, and train\.eval_every_steps"):
+        small_recipe(Path(), patience_evals=1)
 
 
 def test_a_run_that_does_not_get_better_ends_with_its_best(pages: Path, tmp_path: Path) -> None:
