@@ -66,8 +66,9 @@ def test_a_model_is_trained_further(tmp_path: Path, capsys: pytest.CaptureFixtur
     weights = DBNet(recipe.model).state_dict()
     weights["det_head.binarize.6.bias"] -= 2  # few regions, not thousands
     write_weights(tmp_path / "w.safetensors", recipe, weights)
-    sets = ["train.steps=2", "train.preflight=false", "train.eval_every_steps=0", "augment.crop_px=64", "data.batch_size=2", "data.workers=0",
-            "train.precision=32", "preprocess.short_px=64", "preprocess.long_px=96"]  # fmt: skip
+    sets = ["train.steps=2", "train.preflight=false", "train.eval_every_steps=0", "augment.crop_px=64",
+            "data.batch_size=2", "data.workers=0", "train.precision=32",
+            "preprocess.short_px=64", "preprocess.long_px=96"]  # fmt: skip
     line = ["train", "--from", str(tmp_path / "w.safetensors"), "--images", source.images, "--gt", source.labels,
             "--out", str(tmp_path / "run")]  # fmt: skip
     app([*line, *(part for text in sets for part in ("--set", text))], standalone_mode=False)
