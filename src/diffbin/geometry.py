@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Polygon = NDArray[np.generic]  # `(n, 2)`, any number type
 Integers = NDArray[np.int32]
 Complex = NDArray[np.complex128]
+TIE = 1e-9  # pixels
 ARC_ERROR = 0.25  # pixels by which the clipper's rounded corners may miss the arc
 FINE = 1 << 12  # steps a pixel in which overlaps are computed, for the clipper works on integers
 CLIP_UNITS = 256  # the same, for outlines that are taken from the clipper as they come
@@ -116,23 +117,26 @@ class Rings:
 def grow_convex(rings: Rings, distances: NDArray[np.float64]) -> tuple[list[Integers], NDArray[np.bool_]]:
     """Outlines grown as `offset` grows them but without the clipper, and for which of them, `(len,)`, that holds.
 
-    It holds where every corner turns outwards, by a pixel of its arc at least: nothing is left to clip there, and the
-    points have the convex hull of the clipper's answer. Elsewhere they mean nothing.
+    It holds where every corner turns outwards, by a pixel of its arc at least, and no point lies half-way between two
+    of the grid, where the last bit decides: nothing is left to clip there, and the points have the convex hull of the
+    clipper's answer. Elsewhere they mean nothing.
     """
     before, after = rings.normals()
     turns = np.angle(after * before.conj())
     radii = np.repeat(distances, rings.counts)
     convex = np.minimum.reduceat(np.sin(turns) * radii, rings.starts) >= 1
     once_round = rings.sums(turns) < 3 * np.pi  # a star of five points turns outwards too, but goes round twice
-    grid, ends = _round_corners(rings.points, np.maximum(radii, 1), before, after, turns)
-    bounds = [0, *ends[rings.starts + rings.counts - 1].tolist()]
-    return [grid[a:b] for a, b in pairwise(bounds)], convex & once_round
+    points, ends = _round_corners(rings.points, np.maximum(radii, 1), before, after, turns)
+    bounds = np.array([0, *ends[rings.starts + rings.counts - 1]])
+    decided = ~np.logical_or.reduceat(_half_way(points), bounds[:-1])
+    grid = _on_grid(points)
+    return [grid[a:b] for a, b in pairwise(bounds.tolist())], convex & once_round & decided
 
 
 def _round_corners(
     points: Complex, radii: NDArray[np.float64], before: Complex, after: Complex, turns: NDArray[np.float64]
-) -> tuple[Integers, NDArray[np.intp]]:
-    """`(m, 2)` points of the arcs around corners, and `(n,)` where those of each corner end.
+) -> tuple[Complex, NDArray[np.intp]]:
+    """`(m,)` points of the arcs around corners, and `(n,)` where those of each corner end.
 
     An arc goes from the normal before the corner to that after it, in steps whose chords stay near it: the clipper's.
     """
@@ -143,7 +147,13 @@ def _round_corners(
     place = np.arange(len(corner)) - np.repeat(ends - counts, counts)
     normals = before[corner] * np.exp(1j * steps[corner] * place)
     normals[ends - 1] = after
-    return _on_grid(points[corner] + radii[corner] * normals), ends
+    return points[corner] + radii[corner] * normals, ends
+
+
+def _half_way(points: Complex) -> NDArray[np.bool_]:
+    """Which points have a coordinate that rounding in the last bits sends to either side."""
+    close = np.abs(np.abs(points.view(np.float64)) % 1 - 0.5) < TIE
+    return np.logical_or(close[::2], close[1::2])
 
 
 def _on_grid(points: Complex) -> Integers:

@@ -50,6 +50,7 @@ def parse(name: str, arguments: list[str]) -> Any:
     return command.make_context(name, arguments)
 
 
+@pytest.mark.slow
 def test_the_page_of_the_zoo_is_of_these_recipes_and_figures() -> None:
     stored = json.loads((ROOT / "docs" / "zoo.json").read_text())
     assert (ROOT / "docs" / "zoo.md").read_text() == zoo_page(stored), "renew it: python -m benchmarks.zoo --page"

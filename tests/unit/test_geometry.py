@@ -71,7 +71,14 @@ rectangles = st.builds(rectangle, st.floats(-50, 2000), st.floats(-50, 2000), si
 @given(st.lists(rectangles, min_size=1, max_size=5), st.floats(1, 3), st.booleans())
 def test_rectangles_grow_as_in_the_clipper(outlines: list[Integers], ratio: float, mirrored: bool) -> None:
     outlines = [outline[::-1] if mirrored else outline for outline in outlines]
-    assert all(assert_as_clipped(outlines, ratio))
+    assert_as_clipped(outlines, ratio)
+
+
+def test_rectangles_are_left_to_the_clipper_only_where_a_point_is_half_way() -> None:
+    rng = np.random.default_rng(0)
+    many = [rectangle(*rng.uniform((-50, -50, 6, 6, -90), (2000, 2000, 300, 300, 90))) for _ in range(500)]
+    assert np.mean(assert_as_clipped(many, 1.51)) > 0.99
+    assert assert_as_clipped([rectangle(0.0, 20.0, 123.0, 123.0, 7.5)], 1.0) == [False]  # at (73, -63.5)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 3))

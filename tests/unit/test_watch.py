@@ -78,6 +78,7 @@ def test_a_run_that_does_not_get_better_ends_with_its_best(pages: Path, tmp_path
     assert "stopped early after 3 of 9 steps" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_where_a_straight_one_does(
     pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
