@@ -185,6 +185,8 @@ def test_train_looks_for_a_rate(io: Run, pages: Path, tmp_path: Path, monkeypatc
     )
     code, out, _ = run(*io, "train", own, "--find-lr", "--out", tmp_path / "run")
     assert code == 0 and "optim.lr=0.01. The curve is in" in out
+    code, _, err = run(*io, "train", own, "--find-lr", "--resume")
+    assert code == 2 and "leave --resume out" in err
     settings = ("--set", "data.workers=0", "--set", "data.batch_size=2", "--set", "augment.crop_px=64")
     where = ("--images", pages / "images", "--gt", pages / "gt", "--out", tmp_path / "further")
     code, out, err = run(*io, "train", "--from", "diffbin-words", *where, "--find-lr", *settings)

@@ -72,6 +72,8 @@ def train(
 ) -> None:
     """Train by a recipe; or, with --from, train a model further on pictures of one's own."""
     need_torch("Training")
+    if find_lr and resume:
+        raise InputError("--find-lr looks for the rate of a new run; leave --resume out.")
     if (recipe is None) == (model is None):
         raise InputError("Give a recipe, or --from MODEL with --images DIR and --gt DIR.")
     if recipe is None:
