@@ -71,9 +71,15 @@ class Runtime:
 class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
-    backbone: Literal["resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip"] = (
-        "resnet18"
-    )
+    backbone: Literal[
+        "efficientnet_lite0",
+        "resnet18",
+        "resnet18_dcnv2",
+        "resnet18_half",
+        "resnet50",
+        "resnet50_dcnv2",
+        "resnet50_oclip",
+    ] = "resnet18"
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++

@@ -213,6 +213,8 @@ def test_scripts_without_a_font_are_left_out(fonts: str) -> None:
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="words_min"):
         Synth(words_min=5, words_max=2)
+    with pytest.raises(ConfigError, match="gap_min_ratio"):
+        Synth(gap_min_ratio=0.5)
     with pytest.raises(ConfigError, match="size_px"):
         Synth(size_px=(10, 640))
     with pytest.raises(InputError, match="absent"):

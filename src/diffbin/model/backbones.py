@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from diffbin.model.clip_resnet import CLIPResNet
+from diffbin.model.efficientnet import EfficientNetLite0
 from diffbin.model.resnet import ResNet, resnet18, resnet18_dcnv2, resnet18_half, resnet50, resnet50_dcnv2
 
-BACKBONES: dict[str, Callable[[], ResNet | CLIPResNet]] = {
+BACKBONES: dict[str, Callable[[], EfficientNetLite0 | ResNet | CLIPResNet]] = {
+    "efficientnet_lite0": EfficientNetLite0,
     "resnet18": resnet18,
     "resnet18_dcnv2": resnet18_dcnv2,
     "resnet18_half": resnet18_half,

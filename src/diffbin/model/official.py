@@ -1,7 +1,8 @@
 """Checkpoints of others, read without running what they carry, and given our names.
 
 Known are the files of MMOCR (`backbone.*`, `neck.lateral_convs.*`, `det_head.*`: our own names), of the paper's
-repository (`decoder.in5.weight`, `decoder.binarize.*`), and of backbones alone (torchvision's names).
+repository (`decoder.in5.weight`, `decoder.binarize.*`), and of backbones alone (torchvision's and timm's names, and
+those of EfficientNet-PyTorch).
 """
 
 import pickle
@@ -15,12 +16,13 @@ from torch import Tensor
 
 from diffbin.config import Recipe
 from diffbin.errors import ModelError
+from diffbin.model import efficientnet_names
 from diffbin.model.backbones import BACKBONES
 from diffbin.model.checkpoints import Weights
 
 MAX_BYTES = 2 << 30
 PREFIXES = ("model.module.", "module.", "model.")  # of parallel training and of trainers around the network
-UNUSED = ("fc.", "smooth.", "attnpool.", "head.")  # parts of a backbone's classifier
+UNUSED = ("fc.", "smooth.", "attnpool.", "head.", "classifier.")  # parts of a backbone's classifier
 PAPER_MARK = "decoder.in5.weight"
 # The paper's repository feeds pictures as OpenCV reads them (BGR), less this mean, by 255.
 PAPER_MEAN_RGB, PAPER_STD_RGB = (104.00698793, 116.66876762, 122.67891434), (255.0, 255.0, 255.0)
@@ -139,8 +141,10 @@ def _with_counters(weights: Weights) -> Weights:
 def backbone(weights: Weights, recipe: Recipe) -> Weights:
     """The weights of a backbone alone, under the names of the whole network; offsets that it lacks are zero.
 
-    `weights` is a file of torchvision's names, of oCLIP, or of a whole detector.
+    `weights` is a file of torchvision's names, of timm's, of EfficientNet-PyTorch, of oCLIP, or of a whole detector.
     """
+    if recipe.model.backbone == "efficientnet_lite0":
+        weights = {efficientnet_names.native(name): w for name, w in weights.items()}
     whole = any(name.startswith("backbone.") for name in weights)
     bare = {
         name.removeprefix("backbone."): w for name, w in weights.items() if name.startswith("backbone.") or not whole

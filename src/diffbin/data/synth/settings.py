@@ -5,6 +5,8 @@ from typing import Literal
 
 from diffbin.errors import ConfigError
 
+WIDE_GAP_RATIO = 0.9  # the most white between words
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scripts:
@@ -31,6 +33,8 @@ class Synth:
     words_max: int = 30
     height_min_px: float = 8.0  # of capital letters; log-uniform, small ones more often
     height_max_px: float = 120.0
+    gap_min_ratio: float = 0.2  # white between words, as a share of the font's em; a seventh of the blocks have more
+    gap_max_ratio: float = 0.42
     pad_ratio: float = 0.04  # between ink and label, as a share of the height, on each side
     photo_ratio: float = 0.85  # pictures on a photograph, where there are any
     empty_ratio: float = 0.04  # pictures with clutter and no text
@@ -45,3 +49,8 @@ class Synth:
             raise ConfigError(f"size_px is {self.size_px}; rendered pictures have at least 64 x 64 pixels.")
         if not 0 < self.words_min <= self.words_max or not 0 < self.height_min_px <= self.height_max_px:
             raise ConfigError("words_min and height_min_px must be positive and at most words_max and height_max_px.")
+        if not 0 < self.gap_min_ratio <= self.gap_max_ratio < WIDE_GAP_RATIO:
+            raise ConfigError(
+                f"gap_min_ratio is {self.gap_min_ratio} and gap_max_ratio {self.gap_max_ratio}; they must be above 0, "
+                f"the second at least the first, and both below {WIDE_GAP_RATIO}, the white of widely spaced words."
+            )

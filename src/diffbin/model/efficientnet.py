@@ -1,0 +1,117 @@
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019, arXiv 1905.11946; Lite: without squeezing, with ReLU6) as a backbone.
+
+About as accurate on ImageNet as a ResNet-50, at a tenth of its multiply-adds, and made to run in eight bits.
+Convolutions of stride 2 pad alike on all sides; weights of TensorFlow, which pads on two, see the picture moved by a
+pixel.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from diffbin.model.depthwise import DepthwiseConv2d
+
+EXPANSION = 6
+EPS, MOMENTUM = 1e-3, 0.01  # of BatchNorm, as the published weights were trained
+STEM, FIRST = 32, 16  # channels of the first convolution, and of the block after it
+
+
+class Blocks(NamedTuple):
+    """Blocks of one width, of which the first strides."""
+
+    depth: int
+    kernel: int
+    stride: int
+    channels: int
+
+
+LAYERS = (  # what answers c2, c3, c4, c5
+    (Blocks(2, 3, 2, 24),),
+    (Blocks(2, 5, 2, 40),),
+    (Blocks(3, 3, 2, 80), Blocks(3, 5, 1, 112)),
+    (Blocks(4, 5, 2, 192), Blocks(1, 3, 1, 320)),
+)
+
+
+class DepthwiseSeparable(nn.Module):
+    """3x3 depthwise and 1x1 convolution: the first block."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.depthwise = DepthwiseConv2d(channels_in, 3, 1)
+        self.bn1 = _norm(channels_in)
+        self.project = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        self.bn2 = _norm(channels_out)
+        self.relu = nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, c_in, h, w)` -> `(n, c_out, h, w)`."""
+        y: Tensor = self.bn2(self.project(self.relu(self.bn1(self.depthwise(x)))))
+        return y
+
+
+class InvertedResidual(nn.Module):
+    """1x1 convolution to six times the width, depthwise convolution, 1x1 back; a shortcut where the shapes allow."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        width = EXPANSION * channels_in
+        self.expand = nn.Conv2d(channels_in, width, 1, bias=False)
+        self.bn1 = _norm(width)
+        self.depthwise = DepthwiseConv2d(width, kernel, stride)
+        self.bn2 = _norm(width)
+        self.project = nn.Conv2d(width, channels_out, 1, bias=False)
+        self.bn3 = _norm(channels_out)
+        self.relu = nn.ReLU6(inplace=True)
+        self.has_shortcut = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, c_in, h, w)` -> `(n, c_out, h / stride, w / stride)`."""
+        y: Tensor = self.relu(self.bn1(self.expand(x)))
+        y = self.relu(self.bn2(self.depthwise(y)))
+        y = self.bn3(self.project(y))
+        return x + y if self.has_shortcut else y
+
+
+class EfficientNetLite0(nn.Module):
+    """Stem, a first block without expansion, four stages; 3.0 M parameters."""
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, STEM, 3, 2, 1, bias=False)
+        self.bn1 = _norm(STEM)
+        self.relu = nn.ReLU6(inplace=True)
+        self.first = DepthwiseSeparable(STEM, FIRST)
+        self.channels = tuple(layer[-1].channels for layer in LAYERS)
+        inputs = (FIRST, *self.channels[:-1])
+        for i, (layer, c_in) in enumerate(zip(LAYERS, inputs, strict=True), start=1):
+            self.add_module(f"layer{i}", nn.Sequential(*_blocks(layer, c_in)))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """`(n, 3, h, w)` normalised picture -> c2, c3, c4, c5 at strides 4, 8, 16, 32."""
+        x = self.first(self.relu(self.bn1(self.conv1(x))))
+        features = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+def _blocks(layer: tuple[Blocks, ...], channels: int) -> Iterator[nn.Module]:
+    for depth, kernel, stride, width in layer:
+        for i in range(depth):
+            yield InvertedResidual(channels, width, kernel, 1 if i else stride)
+            channels = width
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=EPS, momentum=MOMENTUM)
