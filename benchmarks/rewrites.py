@@ -1,7 +1,7 @@
 """What each rewrite of the network for detection brings, on its own: `python -m benchmarks.rewrites [--json]`.
 
-The paper's ResNet-18 and the embedded model's network at 736 x 1312, random weights, two threads, medians by turns.
-Each rewrite answers as the original does to 1e-5; here its time is measured, in each engine that it concerns.
+The paper's ResNet-18 and one of half its width with a thin neck, at 736 x 1312, random weights, two threads, medians
+by turns. Each rewrite answers as the original does to 1e-5; here its time is measured, in each engine that it concerns.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from diffbin.model.prob_path import ProbPath
 
 NETWORKS = {
     "ResNet-18": Model(),
-    "embedded": Model(backbone="resnet18_half", lateral_channels=64, smooth_channels=16),
+    "half-width ResNet-18": Model(backbone="resnet18_half", lateral_channels=64, smooth_channels=16),
 }
 SIZE, THREADS, REST_S = (736, 1312), 2, 0.15
 

@@ -6,7 +6,8 @@
 #
 # DATA holds icdar2015_train and msra_td500_train, each with images/ and gt/ in the format icdar, and backgrounds/ with
 # photographs without text. Validation is ICDAR2015's pictures 901 to 1000 and every tenth of MSRA-TD500; nothing is
-# trained on them. The sizes below are for one large GPU; the same, on a CPU, in a minute:
+# trained on them. RESNET18 may name a file of ResNet-18 trained on ImageNet, as torchvision's, for the large models to
+# begin with; it is worth more than all else. The sizes below are for one large GPU; the same, on a CPU, in a minute:
 #
 #   RENDERED=6 STEPS=2 BATCH=2 WORKERS=0 SETTINGS="augment.crop_px=96 augment.crop_px_min=0" examples/train_models.sh DATA OUT words
 set -euo pipefail
@@ -30,19 +31,22 @@ finish() { # NAME PICTURES...
     diffbin tune "$out/$1/checkpoints/$(printf 'step_%08d.pt' "$STEPS")" "${@:2}" --out "$out/$1.onnx"
 }
 
-on_words=(--set=data.train.1.images=rendered_words/images --set=data.train.1.labels=rendered_words/gt)
+on_words=(--set=data.train.1.images=rendered_words/images --set=data.train.1.labels=rendered_words/gt
+    --set=data.train.2.weight=0)
 on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.labels=msra_td500_train/gt
     "--set=data.train.0.part=!9::10" --set=data.train.0.unit=line
     --set=data.train.1.images=rendered_lines/images --set=data.train.1.labels=rendered_lines/gt --set=data.train.1.unit=line
-    --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
+    --set=data.train.2.weight=0 --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
     --set=data.validation.0.part=9::10 --set=data.validation.0.unit=line
     --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
     --set=augment.scale_min=0.35 --set=augment.scale_max=1.1)
-large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64)
+large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64
+    --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375
+    ${RESNET18:+--backbone="$RESNET18"})
 
 for model in "${@:-words}"; do
     case $model in
-    words*) render rendered_words 20000 --set words_max=70 --set height_min_px=7 ;;
+    words*) render rendered_words 20000 --set words_max=70 --set height_min_px=7 --set gap_min_ratio=0.12 ;;
     lines*) render rendered_lines 60000 --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
         --set height_min_px=10 --set height_max_px=150 --set words_max=24 ;;
     esac

@@ -28,6 +28,7 @@ from diffbin.model import checkpoints
 LARGEST_LOSS = 0.005  # of hmean
 PICTURES = 64  # to calibrate on; more change the ranges hardly
 TURNS = 9  # of timing
+EIGHT_BITS = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True, "reduce_range": False}  # an output channel
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def export_int8(
     """Writes `checkpoint` with int8 weights and uint8 activations to `out`; the report goes into its metadata.
 
     Ranges of activations are taken from pictures of the folder `calibration`. Weights use seven of the eight bits, so
-    that CPUs whose integer sums saturate answer the same as the others. Raises `ModelError` and writes nothing when the
-    result loses more than 0.005 hmean on `judge`, or is not faster; `InputError` for folders without pictures.
+    that CPUs whose integer sums saturate answer the same as the others; those of depthwise convolutions, where no two
+    products are summed in sixteen bits and the last bit counts, all eight. Raises `ModelError` and writes nothing when
+    the result loses more than 0.005 hmean on `judge`, or is not faster; `InputError` for folders without pictures.
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
@@ -119,7 +121,14 @@ def _quantize(source: Path, target: Path, pictures: Sequence[Path], config: Prep
             weight_type=QuantType.QInt8,
             per_channel=True,
             reduce_range=True,
+            extra_options={"TensorQuantOverrides": {name: [EIGHT_BITS] for name in _depthwise(onnx.load(str(folded)))}},
         )
+
+
+def _depthwise(model: onnx.ModelProto) -> list[str]:
+    """Names of the kernels of depthwise convolutions."""
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    return [node.input[1] for node in convolutions if any(a.name == "group" and a.i > 1 for a in node.attribute)]
 
 
 @contextmanager

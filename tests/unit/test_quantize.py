@@ -4,6 +4,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from diffbin import Detector, cli, quantize, zoo
@@ -62,3 +64,12 @@ def test_the_embedded_model_in_eight_bits(
         detector = Detector(tmp_path / "m.onnx", engine=engine, precision="int8")
         assert "int8" in detector.describe() and detector.preprocess.short_px == 640
         assert "instead of" in detector.engine.card["int8"] and len(detector(examples / "img_925.jpg")) > 3
+
+
+def test_depthwise_kernels_have_all_eight_bits_and_no_others() -> None:
+    model = onnx.load(str(zoo.MODELS[zoo.EMBEDDED]))
+    stored = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    kernels = {name: array for name, array in stored.items() if array.dtype == np.int8 and array.ndim == 4}
+    largest = {name: int(np.abs(array.astype(int)).max()) for name, array in kernels.items()}
+    assert {largest[name] for name, array in kernels.items() if array.shape[1] == 1} == {127}
+    assert {largest[name] for name, array in kernels.items() if array.shape[1] > 1} == {64}

@@ -61,7 +61,8 @@ def train(
         str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
     ] = None,
     backbone: Annotated[
-        Path | None, typer.Option(help="Start the backbone from this .pth: torchvision's, oCLIP's, or a detector's.")
+        Path | None,
+        typer.Option(help="Start the backbone from this .pth: torchvision's, timm's, oCLIP's, or a detector's."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--from", help="Instead of a recipe: train this model further on --images and --gt.")
