@@ -7,7 +7,7 @@
 # DATA holds icdar2015_train and msra_td500_train, each with images/ and gt/ in the format icdar, and backgrounds/ with
 # photographs without text. Validation is ICDAR2015's pictures 901 to 1000 and every tenth of MSRA-TD500; nothing is
 # trained on them. RESNET18 may name a file of ResNet-18 trained on ImageNet, as torchvision's, for the large models to
-# begin with; it is worth more than all else. The sizes below are for one large GPU; the same, on a CPU, in a minute:
+# begin with; see docs/training.md for what that is worth. The sizes below are for one large GPU; the same, on a CPU, in a minute:
 #
 #   RENDERED=6 STEPS=2 BATCH=2 WORKERS=0 SETTINGS="augment.crop_px=96 augment.crop_px_min=0" examples/train_models.sh DATA OUT words
 set -euo pipefail
