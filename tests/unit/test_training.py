@@ -36,7 +36,7 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
     short = replace(
         recipe,
         data=data,
-        augment=replace(recipe.augment, crop_px=64),
+        augment=replace(recipe.augment, crop_px=64, crop_px_min=0),
         preprocess=replace(recipe.preprocess, long_px=128, short_px=96),
         train=replace(recipe.train, epochs=0, steps=2, eval_every_steps=1, preflight=False),
     )
