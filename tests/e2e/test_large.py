@@ -1,8 +1,8 @@
 """Large pictures put together from the examples: what is found in the single pictures is found again in tiles.
 
-Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely moving
-the single pictures costs (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and more
-above the threshold.
+Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely
+moving the single pictures costs (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and
+more above the threshold.
 """
 
 import pytest
