@@ -13,7 +13,6 @@ from diffbin.model.efficientnet import LAYERS, EfficientNetLite0
 from diffbin.model.efficientnet_names import PYTORCH, PYTORCH_FIRST, TIMM, TIMM_FIRST
 
 RECIPE = Recipe(name="light", model=Model(backbone="efficientnet_lite0", lateral_channels=16, smooth_channels=8))
-NORM = {"weight", "bias", "running_mean", "running_var"}
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

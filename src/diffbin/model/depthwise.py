@@ -1,4 +1,4 @@
-"""A depthwise convolution that trains several times as fast on a CPU as PyTorch's own.
+"""A depthwise convolution whose gradients are faster on a CPU than PyTorch's own.
 
 PyTorch's gradients are slow where the convolution strides, where kernels are 5x5, and in bfloat16 above all. That of
 the input is itself a depthwise convolution, of the kernel turned round and the gradient spread out to the stride; that

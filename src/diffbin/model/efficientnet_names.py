@@ -20,15 +20,16 @@ PYTORCH = {
     "_bn2": "bn3",
 }
 PYTORCH_FIRST = {"_depthwise_conv": "depthwise", "_bn1": "bn1", "_project_conv": "project", "_bn2": "bn2"}
-OUTSIDE_TIMM = {"conv_stem": "conv1", "conv_head": "head.conv", "bn2": "head.bn"}
-OUTSIDE_PYTORCH = {
+OUTSIDE = {  # of the blocks, in either layout
+    "conv_stem": "conv1",
+    "conv_head": "head.conv",
+    "bn2": "head.bn",
     "_conv_stem": "conv1",
     "_bn0": "bn1",
     "_conv_head": "head.conv",
     "_bn1": "head.bn",
     "_fc": "head.fc",
 }
-OUTSIDE = OUTSIDE_TIMM | OUTSIDE_PYTORCH  # the blocks
 
 
 def native(name: str) -> str:

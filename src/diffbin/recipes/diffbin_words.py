@@ -10,7 +10,7 @@ choice of the thresholds below, and what else was tried, in `docs/training-log.m
         --set words_max=70 --set height_min_px=7 --set height_max_px=60 --set gap_min_ratio=0.12
     diffbin train diffbin_words --backbone efficientnet-lite0-57934424.pth --set data.root=data --out runs/words1 \
         --set train.steps=2000 --set augment.crop_px=320 --set augment.crop_px_min=0 --set augment.scale_min=0.6 \
-        --set data.train.1.weight=0 --set data.train.2.weight=0
+        --set data.train.1.weight=0 --set data.train.2.weight=0 --set optim.warmup_ratio=0.03
     diffbin train diffbin_words --weights runs/words1/checkpoints/step_00002000.pt --set data.root=data \
         --out runs/words2
 """
