@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,28 @@ def test_killed_runs_go_on_bit_for_bit(pages: Path, tmp_path: Path) -> None:
         assert torch.equal(value, second.network[name]) and torch.equal(first.ema[name], second.ema[name])
     for key, state in first.optimizer["state"].items():
         assert torch.equal(state["exp_avg_sq"], second.optimizer["state"][key]["exp_avg_sq"])
+
+
+def test_a_killed_run_leaves_no_process(pages: Path, tmp_path: Path) -> None:
+    line = command(pages, *DIFFBIN, out=tmp_path / "out", data__workers=1, train__save_every_steps=1)
+    with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+        while child.poll() is None and not checkpoints.checkpoints(tmp_path / "out" / "checkpoints"):
+            time.sleep(0.05)
+        assert len(session(child.pid)) > 1, "it had no loader"
+        child.kill()
+    until = time.monotonic() + 20
+    while left := session(child.pid):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def session(leader: int) -> list[str]:
+    """The processes of a session that still run: name, state, parent, group and session, as Linux tells them."""
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            states.append(path.read_text().split()[1:6])
+    return [" ".join(state) for state in states if state[4] == str(leader) and state[1] != "Z"]
 
 
 def test_two_processes_learn_what_one_does(pages: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ this file knows no torch; the loader at its end does.
 import itertools
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -247,3 +248,11 @@ def _start_worker(_: int) -> None:
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed run must not leave its workers: torch watches the fork server in its place, which outlives it."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
