@@ -73,6 +73,7 @@ class Model:
 
     backbone: Literal[
         "efficientnet_lite0",
+        "efficientnet_lite0_fused",
         "resnet18",
         "resnet18_dcnv2",
         "resnet18_half",

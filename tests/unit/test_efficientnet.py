@@ -1,5 +1,11 @@
 """The light backbone: its depthwise convolution, and the names that others give its parts."""
 
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +18,7 @@ from diffbin.model.depthwise import DepthwiseConv2d
 from diffbin.model.efficientnet import LAYERS, EfficientNetLite0
 from diffbin.model.efficientnet_names import PYTORCH, PYTORCH_FIRST, TIMM, TIMM_FIRST
 
+ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(name="light", model=Model(backbone="efficientnet_lite0", lateral_channels=16, smooth_channels=8))
 
 
@@ -46,8 +53,9 @@ def test_gradients_in_bfloat16_are_near(kernel: int) -> None:
         assert (rough - exact).abs().max() < 0.02 * exact.abs().max()
 
 
-def test_features_have_the_strides_of_a_pyramid() -> None:
-    features = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 96))
+@pytest.mark.parametrize("fused", [False, True])
+def test_features_have_the_strides_of_a_pyramid(*, fused: bool) -> None:
+    features = EfficientNetLite0(fused=fused).eval()(torch.zeros(1, 3, 64, 96))
     assert [tuple(f.shape[1:]) for f in features] == [(24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3)]
 
 
@@ -96,3 +104,30 @@ def test_a_larger_efficientnet_does_not_fit_and_is_told() -> None:
     read = official.backbone({**_foreign("EfficientNet-PyTorch"), **larger}, RECIPE)
     with pytest.raises(ModelError, match="unexpected"):
         checkpoints.load_into(DBNet(RECIPE.model), read, source="b0.pth", part="backbone.")
+
+
+def test_the_fused_block_has_no_place_in_weights_of_others() -> None:
+    recipe = replace(RECIPE, model=replace(RECIPE.model, backbone="efficientnet_lite0_fused"))
+    read = official.backbone(_foreign("timm"), recipe)
+    with pytest.raises(ModelError, match=r"layer1\.0\.depthwise"):
+        checkpoints.load_into(DBNet(recipe.model), read, source="lite0.pth", part="backbone.")
+
+
+@pytest.mark.slow
+def test_the_fused_block_learns_what_the_other_answers(tmp_path: Path) -> None:
+    model, out = tmp_path / "model.safetensors", tmp_path / "fused.safetensors"
+    torch.manual_seed(0)
+    network = DBNet(RECIPE.model)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    network.backbone(torch.randn(4, 3, 64, 64))  # which sets their statistics
+    checkpoints.write_weights(model, RECIPE, network.state_dict())
+    program, pictures = ROOT / "examples" / "fuse_block.py", ROOT / "examples"
+    line = [sys.executable, str(program), str(model), str(pictures), str(out), "100"]
+    done = subprocess.run(line, check=True, capture_output=True, text=True)
+    told = re.search(r"explains (-?[\d.]+)%", done.stdout)
+    assert told and float(told[1]) > 40, done.stdout
+    recipe, weights = checkpoints.read_weights(out)
+    assert recipe.model.backbone == "efficientnet_lite0_fused"
+    checkpoints.build(recipe, weights, source=str(out))

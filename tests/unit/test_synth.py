@@ -1,5 +1,6 @@
 """The text renderer, with Pillow's own font and made-up backgrounds: nothing of the machine is needed."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -81,6 +82,25 @@ def test_word_boxes_are_tight() -> None:
         gap = right.box[0] - left.box[2]
         assert 0.2 * 40 <= gap <= 0.5 * 40
         assert not columns[round(left.box[2]) + 1 : round(right.box[0]) - 1].any()
+
+
+def test_lines_that_run_downwards_follow_from_right_to_left() -> None:
+    lines = [Line(["AB", "C"], load(BUILT_IN, 40, "latin")), Line(["DE"], load(BUILT_IN, 40, "latin"))]
+    block = set_block(lines, replace(SETTING, downwards=True, tracking_ratio=0.5))
+    first, second = block.lines()
+    assert (first.text, second.text) == ("AB C", "DE") and first.box[0] > second.box[2]
+    for line in (first, second):
+        x0, y0, x1, y1 = (round(v) for v in line.box)
+        ys, xs = np.nonzero(block.ink[y0:y1, x0:x1] > 64)
+        assert y1 - y0 > 2 * (x1 - x0) and (xs.min(), xs.max() + 1, ys.max() + 1) == (0, x1 - x0, y1 - y0)
+    letters = np.diff((block.ink[:, round(second.box[0]) :].max(axis=1) > 64).astype(int)) == 1
+    assert letters.sum() >= 2  # with white between them
+
+
+def test_settings_of_white_between_letters_and_of_columns_change_pictures(fonts: str) -> None:
+    plain = render(fonts, 4)
+    assert not same(plain, render(fonts, 4, spaced_ratio=1.0, spaced_max_ratio=1.2))
+    assert same(plain, render(fonts, 4, vertical_ratio=0.0))
 
 
 @pytest.mark.parametrize("draw", [draw_warp, draw_arc])
@@ -215,6 +235,8 @@ def test_wrong_settings_are_named(tmp_path: Path) -> None:
         Synth(words_min=5, words_max=2)
     with pytest.raises(ConfigError, match="gap_min_ratio"):
         Synth(gap_min_ratio=0.5)
+    with pytest.raises(ConfigError, match="spaced_max_ratio"):
+        Synth(spaced_max_ratio=0.01)
     with pytest.raises(ConfigError, match="size_px"):
         Synth(size_px=(10, 640))
     with pytest.raises(InputError, match="absent"):

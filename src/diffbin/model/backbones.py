@@ -1,6 +1,7 @@
 """The backbones by the names that recipes use. Each answers c2 to c5 and has their `channels`."""
 
 from collections.abc import Callable
+from functools import partial
 
 from diffbin.model.clip_resnet import CLIPResNet
 from diffbin.model.efficientnet import EfficientNetLite0
@@ -8,6 +9,7 @@ from diffbin.model.resnet import ResNet, resnet18, resnet18_dcnv2, resnet18_half
 
 BACKBONES: dict[str, Callable[[], EfficientNetLite0 | ResNet | CLIPResNet]] = {
     "efficientnet_lite0": EfficientNetLite0,
+    "efficientnet_lite0_fused": partial(EfficientNetLite0, fused=True),
     "resnet18": resnet18,
     "resnet18_dcnv2": resnet18_dcnv2,
     "resnet18_half": resnet18_half,

@@ -143,7 +143,7 @@ def backbone(weights: Weights, recipe: Recipe) -> Weights:
 
     `weights` is a file of torchvision's names, of timm's, of EfficientNet-PyTorch, of oCLIP, or of a whole detector.
     """
-    if recipe.model.backbone == "efficientnet_lite0":
+    if recipe.model.backbone.startswith("efficientnet_lite0"):
         weights = {efficientnet_names.native(name): w for name, w in weights.items()}
     whole = any(name.startswith("backbone.") for name in weights)
     bare = {

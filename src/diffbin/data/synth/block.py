@@ -22,6 +22,7 @@ class Setting:
     tracking_ratio: float  # added between letters
     align: float  # 0 left, 0.5 centred, 1 right
     leftwards: bool  # words follow one another from right to left
+    downwards: bool = False  # letters stand below one another, and lines follow from right to left
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,12 @@ def _union(words: Sequence[Region]) -> Region:
 
 
 def set_block(lines: Sequence[Line], setting: Setting) -> Block:
-    """Draws the lines below one another. Words without ink are left out; a block may come out empty (0 x 0)."""
+    """Draws the lines below one another, or beside one another where they run downwards.
+
+    Words without ink are left out; a block may come out empty (0 x 0).
+    """
+    if setting.downwards:
+        return _set_columns(lines, setting)
     drawn = [_draw_line(line, setting) for line in lines]
     width = max(ink.shape[1] for ink, _, _ in drawn)
     baselines = [0.0]
@@ -73,6 +79,20 @@ def set_block(lines: Sequence[Line], setting: Setting) -> Block:
     words = []
     for number, (top, (ink, _, boxes)) in enumerate(zip(tops, drawn, strict=True)):
         x, y = round((width - ink.shape[1]) * setting.align), top - min(tops)
+        part = whole[y : y + ink.shape[0], x : x + ink.shape[1]]
+        np.maximum(part, ink, out=part)
+        words += [Region(text, (b[0] + x, b[1] + y, b[2] + x, b[3] + y), number) for text, b in boxes]
+    return _crop(whole, words)
+
+
+def _set_columns(lines: Sequence[Line], setting: Setting) -> Block:
+    drawn = [_draw_column(line, setting) for line in lines]
+    right = [sum(line.font.size for line in lines[: i + 1]) * setting.leading_ratio for i in range(len(lines))]
+    height = max(ink.shape[0] for ink, _ in drawn)
+    whole = np.zeros((height, round(right[-1]) + max(ink.shape[1] for ink, _ in drawn)), np.uint8)
+    words = []
+    for number, (edge, (ink, boxes)) in enumerate(zip(right, drawn, strict=True)):
+        x, y = round(right[-1] - edge), round((height - ink.shape[0]) * setting.align)
         part = whole[y : y + ink.shape[0], x : x + ink.shape[1]]
         np.maximum(part, ink, out=part)
         words += [Region(text, (b[0] + x, b[1] + y, b[2] + x, b[3] + y), number) for text, b in boxes]
@@ -103,6 +123,29 @@ def _draw_line(line: Line, setting: Setting) -> tuple[Picture, int, list[tuple[s
     ink = np.asarray(picture)
     boxes = [(line.words[i], _ink_box(ink, spans[i][0] - gap / 2, spans[i][1] + gap / 2)) for i in order]
     return ink, base, [(text, box) for text, box in boxes if box is not None]
+
+
+def _draw_column(line: Line, setting: Setting) -> tuple[Picture, list[tuple[str, Box]]]:
+    """The ink of a line that runs downwards, and the box of each word."""
+    font, em = line.font, line.font.size
+    step, gap = em * (1 + setting.tracking_ratio), em * setting.gap_ratio
+    letters = sum(map(len, line.words))
+    margin = round(em * 0.4) + 1
+    picture = Image.new("L", (round(em) + 2 * margin, round(letters * step + len(line.words) * gap) + 2 * margin))
+    draw, y, spans = ImageDraw.Draw(picture), float(margin), []
+    for word in line.words:
+        top = y
+        for letter in word:
+            draw.text((picture.width / 2, y + em / 2), letter, fill=255, font=font, anchor="mm")
+            y += step
+        spans.append((top, y))
+        y += gap
+    turned = np.ascontiguousarray(np.asarray(picture).T)
+    boxes = []
+    for word, (top, bottom) in zip(line.words, spans, strict=True):
+        if box := _ink_box(turned, top - gap / 2, bottom + gap / 2):
+            boxes.append((word, (box[1], box[0], box[3], box[2])))
+    return np.asarray(picture), boxes
 
 
 def _draw_word(

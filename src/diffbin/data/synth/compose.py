@@ -8,7 +8,7 @@ from random import Random
 from diffbin.data.synth import corpus, fonts
 from diffbin.data.synth.block import Block, Line, Setting, set_block
 from diffbin.data.synth.fonts import FontBook
-from diffbin.data.synth.settings import WIDE_GAP_RATIO, Synth
+from diffbin.data.synth.settings import LEAST_SPACED_RATIO, WIDE_GAP_RATIO, Synth
 
 CAPITAL_RATIO = {"cjk": 0.85, "arabic": 0.6, "devanagari": 0.62}  # height as a share of the em; others 0.7
 WIDEST_RATIO = 0.92  # of the picture, that a block may fill
@@ -42,7 +42,7 @@ def draw_words(rng: Random, config: Synth, book: FontBook, *, most: int, single:
         script=script,
         path=path,
         em_px=height / CAPITAL_RATIO.get(script, 0.7),
-        setting=_draw_setting(rng, config, script),
+        setting=_draw_setting(rng, config, script, single=single),
     )
 
 
@@ -105,8 +105,9 @@ def _draw_height(rng: Random, config: Synth, lines: int) -> float:
     return math.exp(low + (high - low) * share)
 
 
-def _draw_setting(rng: Random, config: Synth, script: str) -> Setting:
-    spread = rng.uniform(0.04, 0.35) if script not in fonts.SHAPED and rng.random() < 0.15 else 0.0
+def _draw_setting(rng: Random, config: Synth, script: str, *, single: bool) -> Setting:
+    spaced = script not in fonts.SHAPED and rng.random() < config.spaced_ratio
+    spread = rng.uniform(LEAST_SPACED_RATIO, config.spaced_max_ratio) if spaced else 0.0
     low, high = config.gap_min_ratio, config.gap_max_ratio
     gap = rng.uniform(low, high) if rng.random() < 0.85 else rng.uniform(high, WIDE_GAP_RATIO)
     return Setting(
@@ -115,4 +116,5 @@ def _draw_setting(rng: Random, config: Synth, script: str) -> Setting:
         tracking_ratio=spread,
         align=rng.choice((0.0, 0.0, 0.5, 0.5, 0.5, 1.0)),
         leftwards=script == "arabic",
+        downwards=script == "cjk" and not single and config.vertical_ratio > rng.random(),
     )

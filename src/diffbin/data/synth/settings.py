@@ -6,6 +6,7 @@ from typing import Literal
 from diffbin.errors import ConfigError
 
 WIDE_GAP_RATIO = 0.9  # the most white between words
+LEAST_SPACED_RATIO = 0.04  # the least white between spaced letters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class Synth:
     height_max_px: float = 120.0
     gap_min_ratio: float = 0.2  # white between words, as a share of the font's em; a seventh of the blocks have more
     gap_max_ratio: float = 0.42
+    spaced_ratio: float = 0.15  # blocks with white between letters, up to the next value, as a share of the font's em
+    spaced_max_ratio: float = 0.35
+    vertical_ratio: float = 0.0  # blocks of CJK whose lines run downwards
     pad_ratio: float = 0.04  # between ink and label, as a share of the height, on each side
     photo_ratio: float = 0.85  # pictures on a photograph, where there are any
     empty_ratio: float = 0.04  # pictures with clutter and no text
@@ -54,3 +58,5 @@ class Synth:
                 f"gap_min_ratio is {self.gap_min_ratio} and gap_max_ratio {self.gap_max_ratio}; they must be above 0, "
                 f"the second at least the first, and both below {WIDE_GAP_RATIO}, the white of widely spaced words."
             )
+        if self.spaced_max_ratio < LEAST_SPACED_RATIO:
+            raise ConfigError(f"spaced_max_ratio is {self.spaced_max_ratio}; it must be {LEAST_SPACED_RATIO} or more.")
