@@ -49,7 +49,7 @@ class Decode:
     score_threshold: float = 0.3  # mean probability inside a region
     unclip_ratio: float = 1.5  # r' of D' = A' r' / L'
     min_width_px: float = 5.0  # shorter side of a quad on the map, before unclipping
-    epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter
+    epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter; 0.002 keeps long thin lines
     max_candidates: int = 3000  # contours looked at
 
     def __post_init__(self) -> None:

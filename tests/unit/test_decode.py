@@ -11,6 +11,14 @@ from diffbin.geometry import Integers, Rings, grow_convex, signed_area
 from diffbin.metrics.iou import compare
 
 
+def test_long_thin_lines_are_kept_where_contours_are_hardly_simplified() -> None:
+    prob = np.zeros((96, 640), np.float32)
+    cv2.line(prob, (20, 30), (600, 34), 0.9, thickness=4)
+    assert len(decode(prob, Decode())) == 0  # a hundredth of its perimeter is more than its height: as the reference
+    (found,) = decode(prob, Decode(epsilon_ratio=0.002)).polygons
+    assert found[:, 0].max() - found[:, 0].min() > 580
+
+
 def bars(height: int = 96, width: int = 160) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     prob = np.zeros((height, width), np.float32)
     prob[10:20, 10:90] = 0.9

@@ -21,7 +21,14 @@ RECIPE = Recipe(
     name="diffbin_words",
     model=Model(backbone="efficientnet_lite0", lateral_channels=64, smooth_channels=16),
     preprocess=Preprocess(long_px=1824, short_px=1024, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
-    decode=Decode(shape="quad", mask_threshold=0.3, score_threshold=0.6, unclip_ratio=1.5, min_width_px=3.0),
+    decode=Decode(
+        shape="quad",
+        mask_threshold=0.3,
+        score_threshold=0.6,
+        unclip_ratio=1.5,
+        min_width_px=3.0,
+        epsilon_ratio=0.002,
+    ),
     augment=Augment(
         crop_px=448,
         crop_px_min=384,
