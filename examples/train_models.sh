@@ -36,7 +36,8 @@ on_words=(--set=data.train.1.images=rendered_words/images --set=data.train.1.lab
 on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.labels=msra_td500_train/gt
     "--set=data.train.0.part=!9::10" --set=data.train.0.unit=line
     --set=data.train.1.images=rendered_lines/images --set=data.train.1.labels=rendered_lines/gt --set=data.train.1.unit=line
-    --set=data.train.2.weight=0 --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
+    --set=data.train.2.images=rendered_signs/images --set=data.train.2.labels=rendered_signs/gt --set=data.train.2.unit=line
+    --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
     --set=data.validation.0.part=9::10 --set=data.validation.0.unit=line
     --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
     --set=augment.scale_min=0.35 --set=augment.scale_max=1.1)
@@ -48,12 +49,15 @@ for model in "${@:-words}"; do
     case $model in
     words*) render rendered_words 20000 --set words_max=70 --set height_min_px=7 --set gap_min_ratio=0.12 ;;
     lines*) render rendered_lines 60000 --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
-        --set height_min_px=10 --set height_max_px=150 --set words_max=24 ;;
+        --set height_min_px=10 --set height_max_px=150 --set words_max=24
+        render rendered_signs 90000 --unit line --set scripts.latin=0.25 --set scripts.cjk=0.75 --set spaced_ratio=0.45 \
+            --set spaced_max_ratio=1.2 --set vertical_ratio=0.35 --set words_min=2 --set words_max=10 \
+            --set height_min_px=20 --set height_max_px=220 ;;
     esac
     case $model in
     words) train words "${on_words[@]}" --weights diffbin-words && finish words "${words[@]}" ;;
     words_large) train words_large "${on_words[@]}" "${large[@]}" && finish words_large "${words[@]}" ;;
-    lines) train lines "${on_lines[@]}" --weights diffbin-words && finish lines "${lines[@]}" ;;
+    lines) train lines "${on_lines[@]}" --weights diffbin-lines && finish lines "${lines[@]}" ;;
     lines_large) train lines_large "${on_lines[@]}" "${large[@]}" && finish lines_large "${lines[@]}" ;;
     *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
     esac

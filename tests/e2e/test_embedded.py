@@ -1,4 +1,4 @@
-"""The model that comes with the package, on the example pictures, against their labels."""
+"""The models that come with the package, on the example pictures."""
 
 from pathlib import Path
 
@@ -19,12 +19,22 @@ def test_it_finds_the_words_of_the_examples() -> None:
     assert report.fixed.hmean == pytest.approx(0.8974, abs=0.03)  # measured; other machines round a little differently
 
 
-def test_it_is_small_and_has_a_card() -> None:
-    assert zoo.MODELS[zoo.EMBEDDED].stat().st_size < 12e6
-    assert {"summary", "trained on", "training", "validation"} <= set(Detector().engine.card)
+def test_the_model_for_lines_joins_them() -> None:
+    """Of the examples' words some stand in one line."""
+    pictures = sorted((ROOT / "examples").glob("*.jpg"))
+    detectors = Detector("diffbin-words"), Detector("diffbin-lines")
+    words, lines = (sum(len(detector(picture)) for picture in pictures) for detector in detectors)
+    assert 0 < lines < words
 
 
-def test_its_weights_for_training_answer_the_same() -> None:
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_each_is_small_and_has_a_card(name: str) -> None:
+    assert zoo.MODELS[name].stat().st_size < 12e6
+    assert {"summary", "trained on", "training", "validation"} <= set(Detector(name).engine.card)
+
+
+@pytest.mark.parametrize("name", ["diffbin-words", "diffbin-lines"])
+def test_weights_for_training_answer_the_same(name: str) -> None:
     picture = load(ROOT / "examples" / "img_925.jpg")
-    difference = Detector("diffbin-words-fp32").prob(picture) - Detector(zoo.WEIGHTS[zoo.EMBEDDED]).prob(picture)
+    difference = Detector(f"{name}-fp32").prob(picture) - Detector(zoo.WEIGHTS[name]).prob(picture)
     assert np.abs(difference).max() < 1e-4

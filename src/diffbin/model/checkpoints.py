@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor
 
 from diffbin.config import Recipe
 from diffbin.errors import ModelError, TrainingWarning
+from diffbin.files import write_whole
 from diffbin.model.dbnet import DBNet
 from diffbin.plain import from_dict, to_dict
 
@@ -124,9 +125,8 @@ def _single(weight: Tensor) -> Tensor:
 def write_weights(path: Path, recipe: Recipe, weights: Weights, *, halve: bool = True) -> None:
     """Writes weights with their recipe as `.safetensors`, whole or not at all; `halve` kernels to half precision."""
     stored = {name: w.half() if halve and is_halved(w) else w for name, w in weights.items()}
-    partial = path.with_suffix(".partial")
-    save_file({name: w.contiguous() for name, w in stored.items()}, partial, {"recipe": json.dumps(to_dict(recipe))})
-    partial.replace(path)
+    content = serialized({name: w.contiguous() for name, w in stored.items()}, {"recipe": json.dumps(to_dict(recipe))})
+    write_whole(path, content)  # the library's own writer leaves files that their owner alone may read
 
 
 def load_latest(folder: Path) -> Checkpoint:

@@ -13,11 +13,10 @@ from diffbin.errors import DependencyError, DiffbinError, ModelError
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
-MODELS = {  # each carries its own card and settings
-    EMBEDDED: _FOLDER / "diffbin-words.onnx",  # in eight bits
-    "diffbin-words-fp32": _FOLDER / "diffbin-words-fp32.onnx",
+MODELS = {  # each carries its own card and settings; in eight bits unless the name says otherwise
+    name: _FOLDER / f"{name}.onnx" for name in (EMBEDDED, "diffbin-words-fp32", "diffbin-lines", "diffbin-lines-fp32")
 }
-WEIGHTS = dict.fromkeys(MODELS, _FOLDER / "diffbin-words.safetensors")  # the same weights, to train further from
+WEIGHTS = {name: _FOLDER / f"{name.removesuffix('-fp32')}.safetensors" for name in MODELS}  # to train further from
 CHECKPOINTS = (".pt", ".safetensors")
 
 

@@ -1,0 +1,74 @@
+r"""The embedded model for lines of text, turned ones and columns too: the network of `diffbin_words`, trained further.
+
+It is trained on MSRA-TD500's training pictures without every tenth, on the ICDAR2015 training pictures 1 to 900 with
+labels of lines, and on rendered lines. The tenths are the validation set. The score, the hours and the hardware stand
+in the model card, `diffbin models`; what else was tried, in `docs/training-log.md`.
+
+    python examples/line_labels.py data/icdar2015_train/images data/icdar2015_train/gt data/icdar_lines 0:900
+    diffbin synth --count 4000 --seed 60000 --unit line --out data/lines --backgrounds data/backgrounds \
+        --set scripts.latin=0.55 --set scripts.cjk=0.4 --set words_max=24 --set height_min_px=10 \
+        --set height_max_px=150
+    diffbin synth --count 1200 --seed 90000 --unit line --out data/signs --backgrounds data/backgrounds \
+        --set scripts.latin=0.25 --set scripts.cjk=0.75 --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 \
+        --set vertical_ratio=0.35 --set words_min=2 --set words_max=10 --set height_min_px=20 --set height_max_px=220
+    diffbin train diffbin_lines --weights diffbin-words --set data.root=data --out runs/lines
+"""
+
+from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Train
+
+RECIPE = Recipe(
+    name="diffbin_lines",
+    model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16),
+    preprocess=Preprocess(long_px=1248, short_px=704, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
+    decode=Decode(
+        shape="quad",
+        mask_threshold=0.3,
+        score_threshold=0.5,
+        unclip_ratio=1.5,
+        min_width_px=3.0,
+        epsilon_ratio=0.002,
+    ),
+    augment=Augment(
+        crop_px=640,
+        crop_px_min=576,
+        crop="scale",
+        scale_min=0.45,
+        scale_max=1.0,
+        rotate_deg=30.0,
+        brightness_delta=0.35,
+        contrast_delta=0.3,
+        blur_p=0.1,
+        noise_p=0.1,
+        flip_p=0.0,
+    ),
+    data=Data(
+        train=(
+            Source(
+                format="icdar",
+                images="msra_td500_train/images",
+                labels="msra_td500_train/gt",
+                part="!9::10",
+                unit="line",
+                weight=2.0,
+            ),
+            Source(format="icdar", images="icdar_lines/images", labels="icdar_lines/gt", unit="line", weight=0.7),
+            Source(format="icdar", images="lines/images", labels="lines/gt", unit="line", weight=0.4),
+            Source(format="icdar", images="signs/images", labels="signs/gt", unit="line", weight=0.7),
+        ),
+        validation=(
+            Source(
+                format="icdar",
+                images="msra_td500_train/images",
+                labels="msra_td500_train/gt",
+                part="9::10",
+                unit="line",
+            ),
+        ),
+        batch_size=8,
+        workers=1,
+    ),
+    optim=Optim(
+        name="adamw", lr=1e-3, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
+    ),
+    train=Train(steps=2300, epoch_samples=8000, save_every_steps=200, precision="bf16", ema_decay=0.998),
+)
