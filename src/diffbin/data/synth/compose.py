@@ -116,5 +116,10 @@ def _draw_setting(rng: Random, config: Synth, script: str, *, single: bool) -> S
         tracking_ratio=spread,
         align=rng.choice((0.0, 0.0, 0.5, 0.5, 0.5, 1.0)),
         leftwards=script == "arabic",
-        downwards=script == "cjk" and not single and config.vertical_ratio > rng.random(),
+        downwards=_draw_downwards(rng, config, script, single=single),
     )
+
+
+def _draw_downwards(rng: Random, config: Synth, script: str, *, single: bool) -> bool:
+    """Draws nothing where no line may run downwards: seeds of older sets give the same pictures."""
+    return script == "cjk" and not single and config.vertical_ratio > 0 and rng.random() < config.vertical_ratio
