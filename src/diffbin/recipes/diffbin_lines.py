@@ -2,8 +2,8 @@ r"""The embedded model for lines of text, turned ones and columns too: the netwo
 
 It is trained on MSRA-TD500's training pictures without every tenth, on the ICDAR2015 training pictures 1 to 900 with
 labels of lines, and on rendered lines. The tenths are the validation set. The score, the hours and the hardware stand
-in the model card, `diffbin models`. The weights that ship came here by way of shorter runs over lines, not straight from
-`diffbin-words`: these, and what else was tried, in `docs/training-log.md`.
+in the model card, `diffbin models`. The weights that ship came here by way of shorter runs over lines, not straight
+from `diffbin-words`: these, and what else was tried, in `docs/training-log.md`.
 
     python examples/line_labels.py data/icdar2015_train/images data/icdar2015_train/gt data/icdar_lines 0:900
     diffbin synth --count 4000 --seed 60000 --unit line --out data/lines --backgrounds data/backgrounds \
