@@ -174,6 +174,7 @@ def test_pack_makes_shards_and_says_how_large(io: Run, pages: Path, tmp_path: Pa
     assert code == 2 and err.startswith("diffbin: ") and "is there already" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_train_looks_for_a_rate(io: Run, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffbin.train import rates
 

@@ -74,6 +74,7 @@ def test_the_hardest_negatives_of_a_soft_target() -> None:
     assert float(found) == pytest.approx(float(losses[:3].sum()) / 3, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_a_teacher_and_resumes(pages: Path, teacher_file: Path, tmp_path: Path) -> None:
     straight = checkpoints.load(train(learning(pages, teacher_file), out=tmp_path / "run"))
     (tmp_path / "run" / "checkpoints" / "step_00000004.pt").unlink()

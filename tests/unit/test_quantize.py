@@ -48,6 +48,7 @@ def test_folders_without_pictures_and_options_that_lack(
     assert "--int8 needs --calibrate DIR" in capsys.readouterr().err and not (tmp_path / "m.onnx").exists()
 
 
+@pytest.mark.slow
 def test_the_embedded_model_in_eight_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
