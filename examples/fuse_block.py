@@ -1,10 +1,11 @@
-"""Puts the fused block in the place of the one it saves, and teaches it what that one answers:
+"""Puts the fused block of efficientnet_lite0_fused in the place of the block of efficientnet_lite0 that it stands for,
+and teaches it what that one answers:
 
-    python examples/fuse_block.py MODEL PICTURES OUT.safetensors
+    python examples/fuse_block.py MODEL PICTURES OUT.safetensors [STEPS]
 
-MODEL is a network whose backbone is efficientnet_lite0: `diffbin-words`, a checkpoint, or `.safetensors`. Nothing but
-the new block is trained, by the squared difference on windows of the pictures of a folder, in two minutes on one core;
-the network that is written has efficientnet_lite0_fused. To train it further: `diffbin train RECIPE --weights OUT`.
+MODEL is a checkpoint or `.safetensors` of a network with efficientnet_lite0. Nothing but the new block is trained, by
+the squared difference on windows of the pictures of a folder, in two minutes on one core (6,000 steps). To train the
+network that is written further: `diffbin train RECIPE --weights OUT.safetensors`.
 """
 
 import sys
@@ -17,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffbin import zoo
 from diffbin.config import Recipe
 from diffbin.data.annotations import pictures_in
 from diffbin.data.picture import read_picture
@@ -30,15 +30,14 @@ RATE = 5e-3
 
 
 def fuse(network: DBNet, recipe: Recipe, pictures: Sequence[Path], steps: int) -> tuple[DBNet, float]:
-    """The network with the fused block, and the share of the variance of its answer that it explains."""
+    """The network of `recipe`, which has the fused block, and the share of the old one's variance that it explains."""
     torch.manual_seed(0)
-    recipe = replace(recipe, model=replace(recipe.model, backbone="efficientnet_lite0_fused"))
     fused = DBNet(recipe.model, k=recipe.loss.k)
     block: nn.Module = fused.backbone.layer1[0]
     kept = {name: w for name, w in network.state_dict().items() if not name.startswith("backbone.layer1.0.")}
     fused.load_state_dict({**fused.state_dict(), **kept})
     maps = torch.cat([half_resolution(network, window) for window in windows(pictures, recipe, min(WINDOWS, steps))])
-    old, rng = network.eval().backbone.layer1[0], np.random.default_rng(0)
+    old, rng = network.backbone.layer1[0], np.random.default_rng(0)
     optimizer = torch.optim.Adam(block.parameters(), RATE)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, steps)
     for _ in range(steps):
@@ -74,7 +73,7 @@ def windows(pictures: Sequence[Path], recipe: Recipe, count: int) -> Iterator[Te
 @torch.no_grad()
 def half_resolution(network: DBNet, window: Tensor) -> Tensor:
     """What comes to the block."""
-    backbone = network.eval().backbone
+    backbone = network.backbone
     answer: Tensor = backbone.first(backbone.relu(backbone.bn1(backbone.conv1(window))))
     return answer
 
@@ -97,11 +96,14 @@ def unexplained(block: nn.Module, old: nn.Module, x: Tensor) -> Tensor:
 def main(model: str, folder: str, out: str, steps: str = "6000") -> None:
     """Steps may be fewer, for a try."""
     torch.set_num_threads(1)  # there is too little to share
-    path = zoo.weights_of(model)
-    recipe, weights = checkpoints.read_weights(path)
-    network = checkpoints.build(recipe, weights, source=str(path))
-    fused, explained = fuse(network, recipe, pictures_in(Path(folder)), int(steps))
+    recipe, weights = checkpoints.read_weights(Path(model))
+    if recipe.model.backbone != "efficientnet_lite0":
+        sys.exit(
+            f"The backbone of {model} is {recipe.model.backbone}; only a block of efficientnet_lite0 can be fused."
+        )
+    network = checkpoints.build(recipe, weights, source=model)
     recipe = replace(recipe, model=replace(recipe.model, backbone="efficientnet_lite0_fused"))
+    fused, explained = fuse(network, recipe, pictures_in(Path(folder)), int(steps))
     checkpoints.write_weights(Path(out), recipe, fused.state_dict(), halve=False)
     print(f"The fused block explains {explained:.1%} of what the other answers; wrote {out}.")
 

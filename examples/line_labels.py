@@ -17,6 +17,10 @@ from rapidocr import RapidOCR
 
 from diffbin.config import Source
 from diffbin.data.annotations import read_annotation
+from diffbin.data.labels import ICDAR_IGNORED
+from diffbin.data.picture import read_picture
+from diffbin.files import write_whole
+from diffbin.formats.icdar import line
 from diffbin.metrics.evaluate import list_labelled
 
 SHORT_PX, ENLARGED, QUALITY = 960, 1.5, 88
@@ -40,17 +44,17 @@ def main(images: str, gt: str, out: str, part: str = "") -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for source, labelled in list_labelled([Source(images=images, labels=gt, part=part)], ""):
-        picture = cv2.imread(str(labelled.image))
+        picture = cv2.cvtColor(read_picture(labelled.image), cv2.COLOR_RGB2BGR)  # as rapidocr wants it
         found = detector(picture)
         lines = [] if found.boxes is None else [np.asarray(box, np.float32) for box in found.boxes]
         scores = found.scores if lines else []
         words = read_annotation(source, labelled).polygons
         rows = [
-            *(row(line, sure=score >= SURE and share(line, words) >= FILLED)
-              for line, score in zip(lines, scores, strict=True)),
+            *(row(found_line, sure=score >= SURE and share(found_line, words) >= FILLED)
+              for found_line, score in zip(lines, scores, strict=True)),
             *(row(word, sure=False) for word in words if share(word, lines) < COVERED),
         ]  # fmt: skip
-        (folders[1] / f"{labelled.image.stem}.txt").write_text("".join(rows))
+        write_whole(folders[1] / f"{labelled.image.stem}.txt", "".join(rows).encode())
         enlarged = cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folders[0] / f"{labelled.image.stem}.jpg"), enlarged, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
@@ -68,8 +72,7 @@ def share(polygon: Polygon, others: list[Polygon]) -> float:
 
 def row(polygon: Polygon, *, sure: bool) -> str:
     """Of the label file."""
-    numbers = ",".join(f"{value:.0f}" for value in (polygon * ENLARGED).ravel())
-    return f"{numbers},{'line' if sure else '###'}\n"
+    return line(polygon * ENLARGED, "line" if sure else ICDAR_IGNORED)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from diffbin.data.labels import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
 from diffbin.data.synth.block import Line, Setting, set_block
+from diffbin.data.synth.compose import _draw_downwards
 from diffbin.data.synth.corpus import text_words
 from diffbin.data.synth.fonts import BUILT_IN, load
 from diffbin.data.synth.labels import cut
@@ -97,10 +98,18 @@ def test_lines_that_run_downwards_follow_from_right_to_left() -> None:
     assert letters.sum() >= 2  # with white between them
 
 
-def test_settings_of_white_between_letters_and_of_columns_change_pictures(fonts: str) -> None:
-    plain = render(fonts, 4)
-    assert not same(plain, render(fonts, 4, spaced_ratio=1.0, spaced_max_ratio=1.2))
-    assert same(plain, render(fonts, 4, vertical_ratio=0.0))
+def test_letters_are_set_apart_where_that_is_asked_for(fonts: str) -> None:
+    assert not same(render(fonts, 4), render(fonts, 4, spaced_ratio=1.0, spaced_max_ratio=1.2))
+
+
+def test_cjk_runs_downwards_where_that_is_asked_for_and_draws_no_number_else() -> None:
+    def draw(script: str, *, single: bool = False, **settings: float) -> tuple[bool, float]:
+        rng = Random(0)
+        return _draw_downwards(rng, Synth(**settings), script, single=single), rng.random()  # type: ignore[arg-type]
+
+    assert draw("cjk", vertical_ratio=1.0)[0]
+    untouched = (False, Random(0).random())
+    assert draw("cjk") == draw("latin", vertical_ratio=1.0) == draw("cjk", single=True, vertical_ratio=1.0) == untouched
 
 
 @pytest.mark.parametrize("draw", [draw_warp, draw_arc])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from diffbin.data.synth.pixels import Picture
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the block; (0, 0) is the top left corner of its top left pixel."""
+Boxes = list[tuple[str, Box]]
 
 
 @dataclass(frozen=True)
@@ -66,33 +68,37 @@ def set_block(lines: Sequence[Line], setting: Setting) -> Block:
 
     Words without ink are left out; a block may come out empty (0 x 0).
     """
-    if setting.downwards:
-        return _set_columns(lines, setting)
+    return _set_columns(lines, setting) if setting.downwards else _set_rows(lines, setting)
+
+
+def _set_rows(lines: Sequence[Line], setting: Setting) -> Block:
     drawn = [_draw_line(line, setting) for line in lines]
     width = max(ink.shape[1] for ink, _, _ in drawn)
     baselines = [0.0]
     for line in lines[1:]:
         baselines.append(baselines[-1] + line.font.size * setting.leading_ratio)
     tops = [round(y) - base for y, (_, base, _) in zip(baselines, drawn, strict=True)]
-    height = max(top + ink.shape[0] for top, (ink, _, _) in zip(tops, drawn, strict=True)) - min(tops)
-    whole = np.zeros((height, width), np.uint8)
-    words = []
-    for number, (top, (ink, _, boxes)) in enumerate(zip(tops, drawn, strict=True)):
-        x, y = round((width - ink.shape[1]) * setting.align), top - min(tops)
-        part = whole[y : y + ink.shape[0], x : x + ink.shape[1]]
-        np.maximum(part, ink, out=part)
-        words += [Region(text, (b[0] + x, b[1] + y, b[2] + x, b[3] + y), number) for text, b in boxes]
-    return _crop(whole, words)
+    corners = [(round((width - ink.shape[1]) * setting.align), top - min(tops))
+               for top, (ink, _, _) in zip(tops, drawn, strict=True)]  # fmt: skip
+    return _join([(ink, boxes) for ink, _, boxes in drawn], corners)
 
 
 def _set_columns(lines: Sequence[Line], setting: Setting) -> Block:
     drawn = [_draw_column(line, setting) for line in lines]
-    right = [sum(line.font.size for line in lines[: i + 1]) * setting.leading_ratio for i in range(len(lines))]
     height = max(ink.shape[0] for ink, _ in drawn)
-    whole = np.zeros((height, round(right[-1]) + max(ink.shape[1] for ink, _ in drawn)), np.uint8)
+    edges = [edge * setting.leading_ratio for edge in accumulate(line.font.size for line in lines)]
+    corners = [(round(edges[-1] - edge), round((height - ink.shape[0]) * setting.align))
+               for edge, (ink, _) in zip(edges, drawn, strict=True)]  # fmt: skip
+    return _join(drawn, corners)
+
+
+def _join(drawn: Sequence[tuple[Picture, Boxes]], corners: Sequence[tuple[int, int]]) -> Block:
+    """The lines in one block, each with its top left corner, (x, y), where it is wanted."""
+    width, height = np.max([(x + ink.shape[1], y + ink.shape[0])
+                            for (x, y), (ink, _) in zip(corners, drawn, strict=True)], axis=0)  # fmt: skip
+    whole = np.zeros((height, width), np.uint8)
     words = []
-    for number, (edge, (ink, boxes)) in enumerate(zip(right, drawn, strict=True)):
-        x, y = round(right[-1] - edge), round((height - ink.shape[0]) * setting.align)
+    for number, ((x, y), (ink, boxes)) in enumerate(zip(corners, drawn, strict=True)):
         part = whole[y : y + ink.shape[0], x : x + ink.shape[1]]
         np.maximum(part, ink, out=part)
         words += [Region(text, (b[0] + x, b[1] + y, b[2] + x, b[3] + y), number) for text, b in boxes]
@@ -105,7 +111,7 @@ def _crop(ink: Picture, words: Sequence[Region]) -> Block:
     return Block(ink=ink[y : y + h, x : x + w], words=moved)
 
 
-def _draw_line(line: Line, setting: Setting) -> tuple[Picture, int, list[tuple[str, Box]]]:
+def _draw_line(line: Line, setting: Setting) -> tuple[Picture, int, Boxes]:
     """Its ink, the row of its baseline, and the box of each word."""
     font, em = line.font, line.font.size
     gap, tracking = em * setting.gap_ratio, em * setting.tracking_ratio
@@ -125,7 +131,7 @@ def _draw_line(line: Line, setting: Setting) -> tuple[Picture, int, list[tuple[s
     return ink, base, [(text, box) for text, box in boxes if box is not None]
 
 
-def _draw_column(line: Line, setting: Setting) -> tuple[Picture, list[tuple[str, Box]]]:
+def _draw_column(line: Line, setting: Setting) -> tuple[Picture, Boxes]:
     """The ink of a line that runs downwards, and the box of each word."""
     font, em = line.font, line.font.size
     step, gap = em * (1 + setting.tracking_ratio), em * setting.gap_ratio
