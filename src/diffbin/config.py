@@ -48,13 +48,14 @@ class Decode:
     mask_threshold: float = 0.3  # strictly above counts as text
     score_threshold: float = 0.3  # mean probability inside a region
     unclip_ratio: float = 1.5  # r' of D' = A' r' / L'
-    min_width_px: float = 5.0  # shorter side of a quad on the map, before unclipping
+    rim_px: float = 0.0  # added to D': contours run through the centres of the map's pixels, 0.5 inside their edge
+    min_width_px: float = 5.0  # shorter side of a quad on the map
     epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter; 0.002 keeps long thin lines
     max_candidates: int = 3000  # contours looked at
 
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
-        check_range("0 or more", self, ("unclip_ratio", "min_width_px", "max_candidates"))
+        check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "max_candidates"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ class Model:
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
+    map_stride: Literal[1, 2] = 1  # pixels of the input for one of P, along a side; training sees stride 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ contours that unclipping splits into parts of unequal point counts.
 
 from collections.abc import Iterator, Sequence
 from itertools import compress
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,13 +30,19 @@ ProbMap = NDArray[np.float32]
 
 
 def decode(
-    prob: ProbMap, config: Decode, *, scale: tuple[float, float] = (1.0, 1.0), size: tuple[int, int] | None = None
+    prob: ProbMap,
+    config: Decode,
+    *,
+    scale: tuple[float, float] = (1.0, 1.0),
+    size: tuple[int, int] | None = None,
+    stride: int = 1,
 ) -> Detections:
     """Regions in a probability map.
 
-    prob   `(h, w)` float32 in [0, 1], contiguous, without the padded strip
-    scale  `(x, y)` map pixels for one pixel of the original picture; coordinates are divided by it
-    size   `(h, w)` of the original picture, for the answer; that of the map unless given
+    prob    `(h, w)` float32 in [0, 1], contiguous, without the padded strip
+    scale   `(x, y)` pixels of the network's input for one of the original picture; coordinates are divided by it
+    size    `(h, w)` of the original picture, for the answer; that of the map unless given
+    stride  of the map: pixels of the network's input for one of its own, which lies in their middle
 
     The regions come with the lowest first (the order of the contours), clockwise, and are not clipped to the picture.
     """
@@ -49,8 +56,19 @@ def decode(
     if not outlines:
         return Detections([], np.zeros(0, np.float32), size)
     unclip = _quads if config.shape == "quad" else _polygons
-    regions, kept = unclip(outlines, config, np.array(scale, np.float32))
+    regions, kept = unclip(outlines, config, _Place(stride, np.array(scale, np.float32)))
     return Detections(regions, np.array(scores, np.float32)[kept], size)
+
+
+class _Place(NamedTuple):
+    """Of a map in the picture; see `decode`."""
+
+    stride: int
+    scale: NDArray[np.float32]
+
+    def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`(..., 2)` pixels of the map -> of the picture."""
+        return (points * np.float32(self.stride) + np.float32((self.stride - 1) / 2)) / self.scale
 
 
 def _outlines(prob: ProbMap, config: Decode) -> Iterator[Integers]:
@@ -70,12 +88,12 @@ def _surely_narrow(contour: Integers, config: Decode) -> bool:
     """Whether a contour cannot become a quad of `min_width_px`, told from its box: speckles are passed over at once.
 
     Of all outlines in a box with the shorter side b the area is at most b / 2 times the perimeter, so unclipping adds
-    at most r' b / 2 on each side; 2 px stand for rounding.
+    at most r' b / 2 on each side, and the rim; 2 px stand for rounding.
     """
     if config.shape != "quad":
         return len(contour) < 4
     _, _, width, height = cv2.boundingRect(contour)
-    return (min(width, height) - 1) * (1 + config.unclip_ratio) + 2 < config.min_width_px
+    return (min(width, height) - 1) * (1 + config.unclip_ratio) + 2 * config.rim_px + 2 < config.min_width_px
 
 
 def mean_inside(prob: ProbMap, outline: Integers) -> float:
@@ -89,32 +107,28 @@ def mean_inside(prob: ProbMap, outline: Integers) -> float:
 
 
 def _distances(rings: Rings, config: Decode) -> NDArray[np.float64]:
-    """D' = A' r' / L' of each outline (section 3.3); in double precision, for what is made of it gets rounded."""
-    return np.abs(rings.signed_areas()) * config.unclip_ratio / rings.perimeters()
+    """D' = A' r' / L' of each outline (section 3.3) and the rim; in double precision, for it is rounded later."""
+    return np.abs(rings.signed_areas()) * config.unclip_ratio / rings.perimeters() + config.rim_px
 
 
-def _polygons(
-    outlines: Sequence[Integers], config: Decode, divisor: NDArray[np.float32]
-) -> tuple[list[Points], list[int]]:
+def _polygons(outlines: Sequence[Integers], config: Decode, place: _Place) -> tuple[list[Points], list[int]]:
     """The outlines grown, in pixels of the picture, and which of them are left."""
     regions, kept = [], []
     for i, distance in enumerate(_distances(Rings(outlines), config).tolist()):
         grown = single_part(offset(outlines[i], distance))
         if grown is not None and len(grown) >= 4:
-            regions.append(clockwise(grown.astype(np.float32) / divisor))
+            regions.append(clockwise(place.to_picture(grown.astype(np.float32))))
             kept.append(i)
     return regions, kept
 
 
-def _quads(
-    outlines: Sequence[Integers], config: Decode, divisor: NDArray[np.float32]
-) -> tuple[list[Points], list[int]]:
+def _quads(outlines: Sequence[Integers], config: Decode, place: _Place) -> tuple[list[Points], list[int]]:
     """Smallest rotated rectangles around the grown outlines, in pixels of the picture, and which are wide enough."""
     grown = _grown(outlines, config)
     rectangles = np.array([(*centre, *sides, angle) for centre, sides, angle in map(cv2.minAreaRect, grown.values())])
     rectangles = rectangles.reshape(-1, 5)
     wide = rectangles[:, 2:4].min(axis=1) >= config.min_width_px
-    corners = rectangle_corners(rectangles[wide]) / divisor
+    corners = place.to_picture(rectangle_corners(rectangles[wide]))
     return list(from_top_left(corners)), list(compress(grown, wide.tolist()))
 
 

@@ -124,7 +124,7 @@ class Detector:
         return tiling.detect(picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], at the size the network saw."""
+        """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], both divided by the map's stride."""
         resize, batch = self.prepare(picture)
         return resize.crop(self.engine.run(batch)[0, 0])
 
@@ -135,6 +135,8 @@ class Detector:
         return resize, resize.apply(picture, self.preprocess)
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
-        """P `(padded h, padded w)` float32 -> its text in reading order, in pixels of the upright original."""
-        found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original)
+        """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of
+        the upright original."""
+        stride = self.engine.recipe.model.map_stride
+        found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original, stride=stride)
         return found.clip().in_reading_order()

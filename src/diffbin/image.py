@@ -152,7 +152,7 @@ class Resize:
     """One picture's way to the network and back; sizes are `(h, w)` in pixels.
 
     The picture is scaled so that it just fits (up or down, proportions kept), normalised, and padded to the right and
-    bottom with zeros. `scale` says how many pixels of the map stand for one of the original; it differs a little
+    bottom with zeros. `scale` says how many pixels of the input stand for one of the original; it differs a little
     between x and y because sizes are whole numbers, and coordinates are divided by it to go back.
     """
 
@@ -187,12 +187,12 @@ class Resize:
 
     @property
     def ratio(self) -> float:
-        """Map pixels for one original pixel, along the long side, where rounding counts least."""
+        """Pixels of the input for one of the original, along the long side, where rounding counts least."""
         return max(self.resized) / max(self.original)
 
     @property
     def scale(self) -> tuple[float, float]:
-        """`(x, y)` map pixels for one original pixel."""
+        """`(x, y)` pixels of the input for one of the original."""
         return self.resized[1] / self.original[1], self.resized[0] / self.original[0]
 
     def apply(self, picture: Picture, config: Preprocess) -> NDArray[np.float32]:
@@ -205,5 +205,7 @@ class Resize:
         return batch
 
     def crop(self, prob: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`(padded h, padded w)` -> `(resized h, resized w)`: the map without the padded strip."""
-        return np.ascontiguousarray(prob[: self.resized[0], : self.resized[1]])
+        """`(padded h, padded w)` -> `(resized h, resized w)`, by the map's stride: the map without the padded strip."""
+        stride = self.padded[0] // prob.shape[0]
+        height, width = (-(-side // stride) for side in self.resized)
+        return np.ascontiguousarray(prob[:height, :width])

@@ -31,7 +31,7 @@ WORDS: dict[str | int, Literal["off", "auto"]] = {"off": "off", "auto": "auto"}
 OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word cut by one tile is whole in the other
 BATCH = 2  # tiles in one run: more take memory and no less time
 STEP = 5.0  # how much finer one look is than the last at most: what is too large for it, the last one can still read
-THICK_PX = 7  # on the coarser map: thinner text is better seen, and told apart, in the tiles
+THICK_PX = 7  # as the network saw it on the coarser look: thinner text is better seen, and told apart, in the tiles
 MAX_MAP_PIXELS = 100_000_000  # of the blended map, 0.4 GB; larger pictures are looked at in larger tiles
 SURER = 0.1  # by so much the coarser map's mean in a region must be higher, to be put in the place of the finer one's
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
@@ -77,9 +77,10 @@ def _edge(config: Preprocess) -> int:
 def detect(picture: Picture, side_px: int, engine: Engine, preprocess: Preprocess, config: Decode) -> Detections:
     """The text of a `(h, w, 3)` uint8 RGB picture, looked at in tiles of this side; see `decode`."""
     prob, scale = look(picture, side_px, engine, preprocess, config.mask_threshold)
-    tiles = math.ceil(prob.size / _edge(preprocess) ** 2)
+    stride = engine.recipe.model.map_stride
+    tiles = math.ceil(prob.size * stride**2 / _edge(preprocess) ** 2)
     config = replace(config, max_candidates=config.max_candidates * tiles)  # it is meant for one input of the network
-    return decode(prob, config, scale=scale, size=(picture.shape[0], picture.shape[1]))
+    return decode(prob, config, scale=scale, size=(picture.shape[0], picture.shape[1]), stride=stride)
 
 
 def look(
@@ -94,7 +95,7 @@ def look(
     for each in sides(whole, side_px, config):
         tiles = Tiles.cover(whole.original, each, config)
         coarse, prob, scale = prob, blend(picture, tiles, engine, config), tiles.resize.scale
-        add_large(prob, coarse, threshold)
+        add_large(prob, coarse, threshold, THICK_PX // engine.recipe.model.map_stride)
     return prob, scale
 
 
@@ -139,8 +140,10 @@ def _spread(length: int, window: int) -> list[int]:
 
 def blend(picture: Picture, tiles: Tiles, engine: Engine, config: Preprocess) -> ProbMap:
     """The maps of all tiles as one, `(h, w)` float32; where tiles overlap, the nearer its edge the less one counts."""
-    (height, width), (x_scale, y_scale) = tiles.resize.resized, tiles.resize.scale
-    tops, lefts = [round(top * y_scale) for top in tiles.tops], [round(left * x_scale) for left in tiles.lefts]
+    stride, (x_scale, y_scale) = engine.recipe.model.map_stride, tiles.resize.scale
+    height, width = (-(-side // stride) for side in tiles.resize.resized)
+    tops = [round(top * y_scale / stride) for top in tiles.tops]
+    lefts = [round(left * x_scale / stride) for left in tiles.lefts]
     prob = np.zeros((tops[-1] + height, lefts[-1] + width), np.float32)
     corners, places = list(product(tiles.tops, tiles.lefts)), list(product(tops, lefts))
     tapers = list(product(taper(tops, height), taper(lefts, width)))
@@ -161,21 +164,21 @@ def taper(starts: Sequence[int], length: int) -> list[NDArray[np.float32]]:
     return [tent / total[start : start + length] for start in starts]
 
 
-def add_large(prob: ProbMap, coarse: ProbMap, threshold: float) -> None:
+def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, thick_px: int = THICK_PX) -> None:
     """Adds to a map, in place, the large text of a coarser map of the same picture: both are `(h, w)` float32."""
-    large, ratio = large_text(coarse, prob, threshold), len(prob) / len(coarse)
+    large, ratio = large_text(coarse, prob, threshold, thick_px), len(prob) / len(coarse)
     for top in range(0, len(large), BAND):
         part = large[top : top + BAND]
         band = prob[round(top * ratio) : round((top + len(part)) * ratio)]
         np.maximum(band, cv2.resize(part, (band.shape[1], band.shape[0])), out=band)
 
 
-def large_text(coarse: ProbMap, fine: ProbMap, threshold: float) -> ProbMap:
+def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int = THICK_PX) -> ProbMap:
     """What a coarser map has of thick text, in regions where it is surer than the finer one; elsewhere 0.
 
     Where both see a text well, the finer map is kept as it is: the coarser would join neighbouring words.
     """
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THICK_PX, THICK_PX))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick_px, thick_px))
     thick = np.asarray(cv2.morphologyEx(coarse, cv2.MORPH_OPEN, disc), np.float32)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats((thick > np.float32(threshold)).view(np.uint8))
     seen = cv2.resize(fine, (coarse.shape[1], coarse.shape[0]), interpolation=cv2.INTER_AREA)

@@ -93,7 +93,8 @@ class _Way:
         """The map, and the regions in it."""
         prob, settings = self.detector.prob(picture), self.detector.decode
         resize = Resize.fit((picture.shape[0], picture.shape[1]), self.detector.preprocess)
-        return prob, decode(prob, settings, scale=resize.scale, size=resize.original).clip()
+        stride = self.detector.engine.recipe.model.map_stride
+        return prob, decode(prob, settings, scale=resize.scale, size=resize.original, stride=stride).clip()
 
     def compare(self, answer: Answer, reference: Answer, annotation: Annotation | None) -> None:
         """One picture's answers."""

@@ -36,6 +36,23 @@ def test_regions_are_clockwise_scored_and_in_original_pixels(shape: str) -> None
     assert top[:, 0].min() < 20 and top[:, 0].max() > 178  # grown beyond the shrunk bar at 20 .. 178
 
 
+@pytest.mark.parametrize("shape", ["quad", "polygon"])
+def test_a_map_of_half_the_size_has_its_regions_in_the_same_place(shape: str) -> None:
+    whole = decode(bars(), Decode(shape=shape), scale=(0.5, 0.5))  # type: ignore[arg-type]
+    half = bars().reshape(48, 2, 80, 2).mean((1, 3))
+    found = decode(half, Decode(shape=shape, rim_px=0.25), scale=(0.5, 0.5), stride=2)  # type: ignore[arg-type]
+    for a, b in zip(whole.polygons, found.polygons, strict=True):
+        edges = [(*p.min(axis=0), *p.max(axis=0)) for p in (a, b)]
+        assert edges[0] == pytest.approx(edges[1], abs=2)
+        assert a.mean(axis=0) == pytest.approx(b.mean(axis=0), abs=1), "not moved"
+
+
+def test_the_rim_reaches_the_edges_of_pixels() -> None:
+    grown = {rim: decode(bars(), Decode(unclip_ratio=0, min_width_px=0, rim_px=rim)).polygons[1] for rim in (0.0, 1.0)}
+    assert grown[0.0].min(axis=0).tolist() == [10, 10] and grown[0.0].max(axis=0).tolist() == [89, 19]
+    assert grown[1.0].min(axis=0).tolist() == [9, 9] and grown[1.0].max(axis=0).tolist() == [90, 20]
+
+
 def test_thresholds() -> None:
     assert len(decode(bars(), Decode(score_threshold=0.7))) == 1
     assert len(decode(bars(), Decode(mask_threshold=0.7))) == 1

@@ -24,7 +24,7 @@ from diffbin.train.teacher import Teacher
 def teacher_file(pages: Path, tmp_path: Path) -> Path:
     """Random weights of a network that is wider than the pupil, and sees pictures by another mean."""
     torch.manual_seed(1)
-    model = Model(backbone="resnet18_half", lateral_channels=32, smooth_channels=16)
+    model = Model(backbone="resnet18_half", lateral_channels=32, smooth_channels=16, map_stride=2)
     recipe = replace(small_recipe(pages), model=model, preprocess=Preprocess(mean_rgb=(100.0, 110.0, 120.0)))
     checkpoints.write_weights(tmp_path / "teacher.safetensors", recipe, DBNet(model).state_dict(), halve=False)
     return tmp_path / "teacher.safetensors"
@@ -42,7 +42,7 @@ def test_the_teacher_answers_its_own_map(precision: Any, error: float, teacher_f
     pictures = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
     found = teacher(pictures)
     recipe, weights = checkpoints.read_weights(teacher_file)
-    network = checkpoints.build(recipe, weights, source="")
+    network = checkpoints.build(replace(recipe, model=replace(recipe.model, map_stride=1)), weights, source="")
     with torch.no_grad():
         expected = network.prob(normalise(pictures, recipe.preprocess))[:, 0]
     assert found.shape == (2, 64, 96) and not found.requires_grad

@@ -44,13 +44,14 @@ def stirred(config: Model) -> DBNet:
     return network
 
 
-@pytest.mark.parametrize("fusion", [False, True])
+@pytest.mark.parametrize(("fusion", "stride"), [(False, 1), (True, 2)])
 @pytest.mark.parametrize("backbone", BACKBONES)
 @torch.no_grad()
-def test_the_deployed_path_answers_as_the_network(backbone: str, fusion: bool) -> None:
-    config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=fusion)  # type: ignore[arg-type]
-    network = stirred(config)
+def test_the_deployed_path_answers_as_the_network(backbone: str, fusion: bool, stride: int) -> None:
+    sizes = {"lateral_channels": 16, "smooth_channels": 8, "scale_fusion": fusion, "map_stride": stride}
+    network = stirred(from_dict(Model, {"backbone": backbone, **sizes}))
     expected = network.prob(torch.from_numpy(BATCH)).numpy()
+    assert expected.shape == (2, 1, 64 // stride, 96 // stride)
     before = {name: w.clone() for name, w in network.state_dict().items()}
     np.testing.assert_allclose(TorchEngine(network, Recipe(name="r")).run(BATCH), expected, rtol=0, atol=1e-4)
     assert all(torch.equal(w, before[name]) for name, w in network.state_dict().items())

@@ -113,6 +113,7 @@ def test_apply_normalises_then_pads_with_zeros() -> None:
         assert batch[0, channel, :40, :60] == pytest.approx((200 - mean) / std, abs=1e-5)
     assert not batch[:, :, 40:].any() and not batch[:, :, :, 60:].any()
     assert resize.crop(batch[0, 0]).shape == (40, 60)
+    assert Resize((39, 61), (39, 61), (64, 64)).crop(np.zeros((32, 32), np.float32)).shape == (20, 31)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from conftest import small_recipe
 from diffbin import Detector, tiling
-from diffbin.config import Preprocess, Recipe
+from diffbin.config import Model, Preprocess, Recipe
 from diffbin.errors import ConfigError, SmallTextWarning
 from diffbin.image import Picture, Resize
+from diffbin.plain import from_dict
 from diffbin.tiling import Tiles
 
 CONFIG = Preprocess(long_px=128, short_px=96)  # an ordinary picture is seen at 0.1 of its size
@@ -27,7 +28,7 @@ CONFIG = Preprocess(long_px=128, short_px=96)  # an ordinary picture is seen at 
 class Brightness:
     """An engine for which what is bright is text."""
 
-    recipe: Recipe
+    recipe: Recipe  # its map has the stride of this one's model
     card: dict[str, str] = field(default_factory=dict)
     precision: str = "fp32"
     shapes: list[tuple[int, ...]] = field(default_factory=list)
@@ -37,7 +38,9 @@ class Brightness:
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         self.shapes.append(batch.shape)
-        return np.asarray(np.clip((batch[:, :1] * CONFIG.std_rgb[0] + CONFIG.mean_rgb[0]) / 255, 0, 1), np.float32)
+        stride = self.recipe.model.map_stride
+        batch = batch[:, :1].reshape(len(batch), 1, batch.shape[2] // stride, stride, -1, stride).mean((3, 5))
+        return np.asarray(np.clip((batch * CONFIG.std_rgb[0] + CONFIG.mean_rgb[0]) / 255, 0, 1), np.float32)
 
 
 @pytest.fixture
@@ -76,13 +79,16 @@ def test_the_blended_map_is_that_of_the_whole_picture(engine: Brightness) -> Non
     assert max(shape[0] for shape in engine.shapes) <= tiling.BATCH
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("slope", [0, 0.13])
-def test_a_line_across_seams_stays_one_region(engine: Brightness, slope: float) -> None:
+def test_a_line_across_seams_stays_one_region(engine: Brightness, slope: float, stride: int) -> None:
+    engine.recipe = replace(engine.recipe, model=from_dict(Model, {"map_stride": stride}))
     picture = dark(600, 1000)
     cv2.line(picture, (100, 200), (900, int(200 + 800 * slope)), (240, 240, 240), 40)
     (region,) = Detector(engine, tile=192)(picture)
     (_, _), (a, b), _ = cv2.minAreaRect(region.polygon)
     assert max(a, b) == pytest.approx(850, abs=60) and len(engine.shapes) > 10
+    assert region.polygon.mean(axis=0) == pytest.approx((500, 200 + 400 * slope), abs=2)
 
 
 def test_large_text_comes_from_the_coarser_map() -> None:

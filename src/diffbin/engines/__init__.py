@@ -16,7 +16,8 @@ class Engine(Protocol):
     precision: str  # what it computes in: fp32, bf16, fp16 or int8
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`(n, 3, h, w)` float32 normalised RGB, sides multiples of 32 -> P `(n, 1, h, w)` float32 in [0, 1].
+        """`(n, 3, h, w)` float32 normalised RGB, sides multiples of 32 -> P `(n, 1, h, w)` float32 in
+        [0, 1], `h` and `w` divided by the stride of its map, `recipe.model.map_stride`.
 
         Safe to be called from several threads at once.
         """

@@ -64,6 +64,7 @@ def tune(
     The network sees each picture once a size; its map is decoded under 20 combinations of mask threshold and unclip
     ratio, and scored under 12 score thresholds. `progress` is called with the pictures done and their total.
     """
+    stride = detector.engine.recipe.model.map_stride
     trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
         wanted, image = read_annotation(source, picture), read_picture(picture.image)
@@ -71,7 +72,7 @@ def tune(
             size = Resize.fit(image.shape[:2], trial.detector.preprocess)
             prob = trial.detector.prob(image)
             for settings, matches in trial.matches.items():
-                found = decode(prob, settings, scale=size.scale, size=size.original).clip()
+                found = decode(prob, settings, scale=size.scale, size=size.original, stride=stride).clip()
                 matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
         if progress:
             progress(done, len(pictures))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from diffbin.config import Model
 from diffbin.model.backbones import BACKBONES
@@ -34,6 +35,7 @@ class DBNet(nn.Module):
     def __init__(self, config: Model, *, k: float = 50.0) -> None:
         super().__init__()
         self.k = k
+        self.map_stride = config.map_stride
         self.backbone = BACKBONES[config.backbone]()
         self.neck = FPNC(
             self.backbone.channels,
@@ -52,5 +54,9 @@ class DBNet(nn.Module):
         return TrainMaps(logits, threshold, binary)
 
     def prob(self, pictures: Tensor) -> Tensor:
-        """P alone, `(n, 1, h, w)` float32 in [0, 1]: the whole of inference; the threshold branch does not run."""
-        return self.det_head.prob_logits(self.neck(self.backbone(pictures))).float().sigmoid()
+        """P alone, `(n, 1, h, w)` float32 in [0, 1]: the whole of inference; the threshold branch does not run.
+
+        At a map stride of 2, `(n, 1, h / 2, w / 2)`, of the means of four logits.
+        """
+        logits = self.det_head.prob_logits(self.neck(self.backbone(pictures))).float()
+        return F.avg_pool2d(logits, self.map_stride).sigmoid()

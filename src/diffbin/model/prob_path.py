@@ -6,7 +6,8 @@ the level above is smoothed where it is, at stride 8, with the kernel that each 
 
 A 2x2 transposed convolution of stride 2 is a 1x1 convolution whose four answers are laid out as 2x2 pixels. The head
 has two of them; here both layings-out are put off to the very end, where there are 16 numbers a place to lay out as 4x4
-pixels instead of wide maps to move about. Weights are only rearranged: stored in half precision they round as before.
+pixels instead of wide maps to move about. A map of stride 2 has means of 2x2 logits, 4 numbers a place. Else weights
+are only rearranged: stored in half precision they round as before.
 """
 
 from collections.abc import Sequence
@@ -27,13 +28,14 @@ class ProbPath(nn.Module):
         conv, norm, relu, up1, norm1, _, up2 = network.det_head.binarize
         self.backbone = network.backbone
         self.neck = _Neck(network.neck)
-        self.head = nn.Sequential(conv, norm, relu, _first(up1), _tiled(norm1), relu, _second(up2))  # type: ignore[arg-type]
+        self.head = nn.Sequential(conv, norm, relu, _first(up1), _tiled(norm1), relu, _second(up2, network.map_stride))  # type: ignore[arg-type]
+        self.places = 4 // network.map_stride  # of P, along a side, for one of the features
         self.eval()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """See `DBNet.prob`: `(n, 3, h, w)` float normalised RGB -> P `(n, 1, h, w)` float32."""
+        """See `DBNet.prob`: `(n, 3, h, w)` float normalised RGB -> P `(n, 1, h / stride, w / stride)` float32."""
         logits = self.head(self.neck(self.backbone(pictures)))
-        return F.pixel_shuffle(logits.float().sigmoid(), 4)
+        return F.pixel_shuffle(logits.float(), self.places).sigmoid()
 
 
 class _Neck(nn.Module):
@@ -89,17 +91,20 @@ def _tiled(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
     return tiled
 
 
-def _second(up: nn.ConvTranspose2d) -> nn.Conv2d:
-    """The second one, on each group for itself: 16 channels, in the order of the 4x4 pixels."""
-    channels = up.in_channels
-    weight = torch.zeros(2, 2, 2, 2, 4 * channels)  # row and column by the second, by the first, over the groups
+def _second(up: nn.ConvTranspose2d, stride: int) -> nn.Conv2d:
+    """The second one, on each group for itself: 16 channels, in the order of the 4x4 pixels, or 4 of means of 2x2."""
+    channels, places = up.in_channels, 2 // stride
+    by_second = up.weight.data[:, 0].permute(1, 2, 0)  # row, column, channel
+    if stride == 2:
+        by_second = by_second.mean((0, 1), keepdim=True)
+    weight = torch.zeros(places, places, 2, 2, 4 * channels)  # row, column by the second, by the first, over the groups
     for row in range(2):
         for column in range(2):
             group = slice((2 * row + column) * channels, (2 * row + column + 1) * channels)
-            weight[:, :, row, column, group] = up.weight.data[:, 0].permute(1, 2, 0)
-    conv = nn.Conv2d(4 * channels, 16, 1)
-    conv.weight.data = weight.permute(2, 0, 3, 1, 4).reshape(16, 4 * channels, 1, 1)
-    conv.bias.data = _bias(up).repeat(16)  # type: ignore[union-attr]
+            weight[:, :, row, column, group] = by_second
+    conv = nn.Conv2d(4 * channels, 4 * places**2, 1)
+    conv.weight.data = weight.permute(2, 0, 3, 1, 4).reshape(4 * places**2, 4 * channels, 1, 1)
+    conv.bias.data = _bias(up).repeat(4 * places**2)  # type: ignore[union-attr]
     return conv
 
 

@@ -1,5 +1,7 @@
 """A trained network whose answers another one learns from (distillation, Hinton et al., arXiv 1503.02531)."""
 
+from dataclasses import replace
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -24,6 +26,7 @@ class Teacher:
                 "`diffbin zoo import`, and give its name."
             )
         recipe, weights = checkpoints.read_weights(path)
+        recipe = replace(recipe, model=replace(recipe.model, map_stride=1))  # the loss is of whole maps
         network = folded(ProbPath(checkpoints.build(recipe, weights, source=str(path)))).requires_grad_(False)
         self._network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._preprocess, self._fabric = recipe.preprocess, fabric
