@@ -93,7 +93,8 @@ def moved(detector: Detector, large: Assembly) -> Detections:
         cell = large.picture[top : top + CELL[0], left : left + CELL[1]]
         resize = Resize.by((cell.shape[0], cell.shape[1]), ratio, detector.preprocess)
         prob = resize.crop(detector.engine.run(resize.apply(cell, detector.preprocess))[0, 0])
-        found = decode(prob, detector.decode, scale=resize.scale)
+        stride = detector.engine.recipe.model.map_stride
+        found = decode(prob, detector.decode, scale=resize.scale, stride=stride)
         polygons += [polygon + np.array((left, top), np.float32) for polygon in found.polygons]
         scores += found.scores.tolist()
     return Detections(polygons, np.array(scores, np.float32), large.regions.size)
