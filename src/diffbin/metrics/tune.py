@@ -14,7 +14,7 @@ from diffbin.metrics.evaluate import Labelled
 from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
 
 MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
-UNCLIP_RATIOS = (1.5, 1.7, 1.9, 2.1, 2.3)
+UNCLIP_RATIOS = (1.0, 1.2, 1.4, 1.6, 1.9, 2.2)  # those below 1.5 for networks whose labels were shrunk less than by 0.4
 SCORE_THRESHOLDS = tuple(round(0.3 + 0.05 * i, 2) for i in range(12))
 AROUND = (0.75, 1.0, 1.25)  # of an input, tried unless others are asked for
 AS_GOOD = 0.005  # hmean that a smaller, faster input may cost
@@ -61,7 +61,7 @@ def tune(
 ) -> list[Setting]:
     """The setting of the highest hmean for each input size, a short side in pixels, in the order given.
 
-    The network sees each picture once a size; its map is decoded under 20 combinations of mask threshold and unclip
+    The network sees each picture once a size; its map is decoded under 24 combinations of mask threshold and unclip
     ratio, and scored under 12 score thresholds. `progress` is called with the pictures done and their total.
     """
     stride = detector.engine.recipe.model.map_stride
