@@ -40,7 +40,7 @@ on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.l
     --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
     --set=data.validation.0.part=9::10 --set=data.validation.0.unit=line
     --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
-    --set=augment.scale_min=0.35 --set=augment.scale_max=1.1)
+    --set=augment.scale_min=0.35 --set=augment.scale_max=1.1 --set=targets.shrink_ratio=0.6)
 large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64
     --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375
     ${RESNET18:+--backbone="$RESNET18"})

@@ -95,7 +95,8 @@ def look(
     for each in sides(whole, side_px, config):
         tiles = Tiles.cover(whole.original, each, config)
         coarse, prob, scale = prob, blend(picture, tiles, engine, config), tiles.resize.scale
-        add_large(prob, coarse, threshold, THICK_PX // engine.recipe.model.map_stride)
+        thick = -(-THICK_PX // engine.recipe.model.map_stride) | 1  # a disc has a middle
+        add_large(prob, coarse, threshold, thick)
     return prob, scale
 
 

@@ -9,26 +9,28 @@ from `diffbin-words`: these, and what else was tried, in `docs/training-log.md`.
     diffbin synth --count 4000 --seed 60000 --unit line --out data/lines --backgrounds data/backgrounds \
         --set scripts.latin=0.55 --set scripts.cjk=0.4 --set words_max=24 --set height_min_px=10 \
         --set height_max_px=150
-    diffbin synth --count 1200 --seed 90000 --unit line --out data/signs --backgrounds data/backgrounds \
+    diffbin synth --count 2400 --seed 90000 --unit line --out data/signs --backgrounds data/backgrounds \
         --set scripts.latin=0.25 --set scripts.cjk=0.75 --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 \
         --set vertical_ratio=0.35 --set words_min=2 --set words_max=10 --set height_min_px=20 --set height_max_px=220
     diffbin train diffbin_lines --weights diffbin-words --set data.root=data --out runs/lines
 """
 
-from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Train
+from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Targets, Train
 
 RECIPE = Recipe(
     name="diffbin_lines",
-    model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16),
+    model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16, map_stride=2),
     preprocess=Preprocess(long_px=1248, short_px=704, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
     decode=Decode(
         shape="quad",
-        mask_threshold=0.3,
-        score_threshold=0.5,
-        unclip_ratio=1.5,
-        min_width_px=3.0,
+        mask_threshold=0.4,
+        score_threshold=0.7,
+        unclip_ratio=1.0,
+        rim_px=0.5,
+        min_width_px=1.5,
         epsilon_ratio=0.002,
     ),
+    targets=Targets(shrink_ratio=0.6),
     augment=Augment(
         crop_px=640,
         crop_px_min=576,
@@ -71,5 +73,5 @@ RECIPE = Recipe(
     optim=Optim(
         name="adamw", lr=1e-3, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
     ),
-    train=Train(steps=2300, epoch_samples=8000, save_every_steps=200, precision="bf16", ema_decay=0.998),
+    train=Train(steps=1500, epoch_samples=8000, save_every_steps=200, precision="bf16", ema_decay=0.998),
 )

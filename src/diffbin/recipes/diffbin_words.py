@@ -17,25 +17,30 @@ the hardware stand in the model card, `diffbin models`; the choice of the thresh
         --set model.backbone=efficientnet_lite0 --set train.steps=5600 --set optim.lr=0.001 \
         --set optim.warmup_ratio=0.02 --out runs/words2
     python examples/fuse_block.py runs/words2/checkpoints/step_00005600.pt data/first900 fused.safetensors
-    diffbin train diffbin_words --weights fused.safetensors --set data.root=data --out runs/words3
+    diffbin train diffbin_words --weights fused.safetensors --set data.root=data --set train.steps=1800 \
+        --out runs/words3
+    diffbin train diffbin_words --weights runs/words3/checkpoints/step_00001800.pt --set data.root=data \
+        --out runs/words4
 
-`data/first900` holds the pictures 1 to 900 alone.
+`data/first900` holds the pictures 1 to 900 alone. All runs but the last had `--set targets.shrink_ratio=0.4` besides.
 """
 
-from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Train
+from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Targets, Train
 
 RECIPE = Recipe(
     name="diffbin_words",
-    model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16),
+    model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16, map_stride=2),
     preprocess=Preprocess(long_px=1824, short_px=1024, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
     decode=Decode(
         shape="quad",
         mask_threshold=0.5,
         score_threshold=0.75,
-        unclip_ratio=1.9,
-        min_width_px=3.0,
+        unclip_ratio=1.4,
+        rim_px=0.5,
+        min_width_px=1.5,
         epsilon_ratio=0.002,
     ),
+    targets=Targets(shrink_ratio=0.5),
     augment=Augment(
         crop_px=448,
         crop_px_min=384,
@@ -63,5 +68,5 @@ RECIPE = Recipe(
     optim=Optim(
         name="adamw", lr=7e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.03, per="step", clip_norm=5.0
     ),
-    train=Train(steps=1800, epoch_samples=8000, save_every_steps=300, precision="bf16", ema_decay=0.998),
+    train=Train(steps=1100, epoch_samples=8000, save_every_steps=300, precision="bf16", ema_decay=0.998),
 )
