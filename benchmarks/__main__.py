@@ -159,7 +159,7 @@ def page(figures: dict[str, Any]) -> str:
     return f"""# Speed
 
 Made by `python -m benchmarks --write` from `speed.json`: two cores of an x86 server, medians, runs by turns. Figures
-of a shared machine differ from day to day; the ratios hold.
+of a shared machine differ from day to day, and tables may be of different machines; each is of one run.
 
 ## From file to regions
 
