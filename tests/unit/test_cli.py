@@ -139,6 +139,9 @@ def test_lists_and_version(io: Run) -> None:
 def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     code, _, _ = run(*io, "synth", "--out", tmp_path / "set", "--count", 2, "--workers", 1, "--set", "size_px=96,96")
     assert code == 0 and len(list((tmp_path / "set" / "gt").iterdir())) == 2
+    labelled = ("--images", tmp_path / "set" / "images", "--gt", tmp_path / "set" / "gt", "--part", "1:")
+    code, _, _ = run(*io, "synth", "--out", tmp_path / "more", "--count", 3, "--workers", 1, *labelled)
+    assert code == 0 and len(list((tmp_path / "more" / "gt").iterdir())) == 3
     own = tmp_path / "own.py"
     own.write_text(
         "from diffbin.config import Augment, Data, Model, Recipe, Source, Train\n"
@@ -155,7 +158,8 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     assert code == 0 and "differs from PyTorch by at most" in out and weights.exists()
     assert run(*io, "train", own, "--out", tmp_path / "2", "--set", root, "--weights", weights)[0] == 0
     for bad in (("train", "none"), ("train", own, "--set", "optim.lrr=1"), ("export", tmp_path / "no.pt", "--out", "m"),
-                ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own)):  # fmt: skip
+                ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own),
+                ("synth", "--out", own, *labelled[:2]), ("synth", "--out", own, *labelled[4:])):  # fmt: skip
         code, _, err = run(*io, *bad)
         assert code == 2 and err.startswith("diffbin: ")
 

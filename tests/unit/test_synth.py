@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from diffbin.config import Source
 from diffbin.data.labels import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
@@ -237,6 +238,56 @@ def test_scripts_without_a_font_are_left_out(fonts: str) -> None:
     scripts = to_dict(Scripts(latin=0.0, arabic=1.0))
     sample = render(fonts, 2, scripts=scripts)
     assert all(ord(c) < 0x500 for text in sample.texts for c in text)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Source:
+    """One labelled picture: grey, with a sign that is read and one that is not cared for."""
+    for name in ("images", "gt"):
+        (tmp_path / name).mkdir()
+    picture = np.full((200, 300, 3), 128, np.uint8)
+    picture[20:80, 30:260] = picture[120:180, 150:290] = (10, 200, 250)
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), picture)
+    labels = "30,20,260,20,260,80,30,80,SIGN\n150,120,290,120,290,180,150,180,###\n"
+    (tmp_path / "gt" / "a.txt").write_text(labels)
+    return Source(images=str(tmp_path / "images"), labels=str(tmp_path / "gt"))
+
+
+def test_text_is_written_beside_that_of_labelled_pictures(fonts: str, photo: Source) -> None:
+    before = cv2.cvtColor(cv2.imread(str(Path(photo.images) / "a.png")), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+    written = 0
+    for seed in range(8):
+        sample = render(fonts, seed, originals=photo, height_max_px=40, hidden_ratio=1.0)
+        assert sample.picture.shape == (200, 300, 3) and list(sample.texts[:2]) == ["SIGN", "###"]
+        assert sample.ignored[:2].tolist() == [False, True] and len(sample.ignored) == len(sample.polygons)
+        changed = (sample.picture != before).any(axis=2)
+        assert not changed[20:80, 30:260].any() and not changed[120:180, 150:290].any()
+        for polygon in sample.polygons[2:]:
+            centre = polygon.mean(0).tolist()
+            assert all(cv2.pointPolygonTest(old, centre, measureDist=False) < 0 for old in sample.polygons[:2])
+        written += len(sample.polygons) - 2
+        assert len(sample.polygons) > 2 or not changed.any()
+    assert written >= 8
+    assert np.array_equal(render(fonts, 1, originals=photo, empty_ratio=1.0).picture, before)
+
+
+def test_labelled_pictures_take_turns(fonts: str, photo: Source) -> None:
+    folder = Path(photo.images)
+    cv2.imwrite(str(folder / "b.png"), np.zeros((100, 120, 3), np.uint8))
+    (Path(photo.labels) / "b.txt").touch()
+    sizes = [render(fonts, seed, originals=photo).picture.shape[0] for seed in range(5)]
+    assert sizes == [200, 100, 200, 100, 200]
+    assert render(fonts, 1, originals=photo, words_max=3).picture.any()  # text alone on black
+
+
+def test_labelled_pictures_are_of_the_unit_that_is_written(fonts: str, photo: Source, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="of a word each, but unit is line"):
+        Synth(originals=photo, unit="line")
+    assert Synth(originals=replace(photo, labels_as="line"), unit="line")
+    with pytest.raises(ConfigError, match="name one of them"):
+        Synth(originals=photo, backgrounds=str(tmp_path))
+    with pytest.raises(InputError, match="no folder of pictures"):
+        render(fonts, 0, originals=replace(photo, images="absent"))
 
 
 def test_wrong_settings_are_named(tmp_path: Path) -> None:

@@ -20,8 +20,11 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a
 def synth(
     out: Annotated[Path, typer.Option(help="Folder for images/ and gt/.")],
     count: Annotated[int, typer.Option(min=1, help="Pictures to render.")] = 100,
-    format_: Annotated[str, typer.Option("--format", help="Format of the labels: icdar.")] = "icdar",
     backgrounds: Annotated[str, typer.Option(help="Folder of photographs without text.")] = "",
+    images: Annotated[str, typer.Option(help="Write on these pictures instead, beside the text that is there.")] = "",
+    gt: Annotated[str, typer.Option(help="With --images: folder or file of their labels, which are kept.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="Format of --gt, as in eval; new ones are icdar.")] = "icdar",
+    part: Annotated[str, typer.Option(help="Slice of --images in name order, as 0:900 or !9::10.")] = "",
     fonts: Annotated[str, typer.Option(help="Folder of fonts; those of the system unless given.")] = "",
     unit: Annotated[str, typer.Option(help="What is labelled: word or line.")] = "word",
     seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
@@ -33,9 +36,10 @@ def synth(
     from diffbin.overrides import override
     from diffbin.plain import from_dict
 
-    if format_ != "icdar":
-        raise InputError(f"--format is {format_}; labels are written as icdar.")
-    config = from_dict(Synth, {"backgrounds": backgrounds, "fonts": fonts, "unit": unit})
+    if bool(images) != bool(gt) or (part and not images):
+        raise InputError("Give --images with --gt, their labels, or neither; --part is a part of them.")
+    originals = {"format": format_, "images": images, "labels": gt, "part": part, "unit": unit}
+    config = from_dict(Synth, {"backgrounds": backgrounds, "originals": originals, "fonts": fonts, "unit": unit})
     config = override(config, assignments or [])
     with progress() as bar:
         task = bar.add_task("rendering", total=count)

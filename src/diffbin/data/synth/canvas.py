@@ -28,13 +28,18 @@ class Canvas:
         rough = cv2.absdiff(grey, cv2.blur(grey, (9, 9)))
         self._rough = cv2.resize(rough, cells[::-1], interpolation=cv2.INTER_AREA)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) in pixels."""
+        return self.picture.shape[0], self.picture.shape[1]
+
     def find_place(self, rng: Random, outline: Points, *, smooth: bool, beyond: float) -> tuple[int, int] | None:
         """How far to move `outline` (its top left at 0, 0) so that it covers nothing drawn before; None = no room.
 
         smooth  prefers a place with little texture
         beyond  share of its extent that may stick out of the picture
         """
-        h, w = self.picture.shape[:2]
+        h, w = self.size
         across, down = outline.max(0).tolist()
         out_x, out_y = across * beyond, down * beyond
         if across - 2 * out_x > w or down - 2 * out_y > h:
@@ -79,6 +84,11 @@ class Canvas:
         """Nothing else will be placed here."""
         window, part = self._overlap(self._cells(outline), place)
         np.maximum(self._taken[window], part, out=self._taken[window])
+
+    def keep_free(self, polygon: Points) -> None:
+        """Nothing will be placed over what is there already."""
+        corner = np.floor(polygon.min(0) / CELL_PX) * CELL_PX
+        self.take(polygon - corner.astype(np.float32), (int(corner[0]), int(corner[1])))
 
     def window(self, outline: Points) -> tuple[slice, slice]:
         """Rows and columns of the picture that the outline touches."""

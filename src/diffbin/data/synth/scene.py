@@ -14,6 +14,7 @@ from diffbin.data.synth.clutter import add_clutter
 from diffbin.data.synth.compose import draw_words, lay_out
 from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.labels import LEAST_INSIDE, cut, legible
+from diffbin.data.synth.originals import Originals
 from diffbin.data.synth.paint import draw_look, frame, paint
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
@@ -32,20 +33,36 @@ class Renderer:
         self.config = config
         self._book = FontBook(config.fonts)
         self._photos = background.list_photos(config.backgrounds)
+        self._originals = Originals(config.originals) if config.originals.images else None
 
     def render(self, seed: int) -> Sample:
-        """The picture of this seed, of `config.size_px`.
+        """The picture of this seed, of `config.size_px`; or an original of its own size, its own regions first.
 
         Polygons are clockwise from the text's own top left and inside the picture: four points, more along an arc or
         at the picture's edge. Text that nobody could read is `ignored`; `texts` has it all the same.
         """
         rng = Random(seed)
+        if self._originals:
+            return self._write_on(rng, self._originals.load(seed))
         canvas = Canvas(self._draw_background(rng))
         labels = [] if rng.random() < self.config.empty_ratio else self._write(rng, canvas)
         canvas.picture = degrade.expose(rng, degrade.blur(rng, canvas.picture))
         sample = self._label(canvas, labels)
         picture = degrade.record(rng, canvas.picture)
         return Sample(picture, sample.polygons, sample.ignored, sample.texts)
+
+    def _write_on(self, rng: Random, original: Sample) -> Sample:
+        """The picture with text in its free places. What was there stays as it is, and nothing hides it."""
+        canvas = Canvas(original.picture.copy())
+        for polygon in original.polygons:
+            canvas.keep_free(polygon)
+        new = self._label(canvas, [] if rng.random() < self.config.empty_ratio else self._write(rng, canvas))
+        return Sample(
+            new.picture,
+            [*original.polygons, *new.polygons],
+            np.concatenate([original.ignored, new.ignored]),
+            [*original.texts, *new.texts],
+        )
 
     def _draw_background(self, rng: Random) -> Picture:
         size = self.config.size_px
@@ -73,7 +90,7 @@ class Renderer:
         config = self.config
         curved, plate = rng.random() < config.curved_ratio, rng.random() < config.plate_ratio
         words = draw_words(rng, config, self._book, most=most, single=curved)
-        block = lay_out(words, config.size_px)
+        block = lay_out(words, canvas.size)
         if not block.words:
             return 0, []
         look = draw_look(rng, words.em_px, plate=plate and not curved, faint=rng.random() < config.faint_ratio)
@@ -93,7 +110,7 @@ class Renderer:
         patch, cover = (cv2.GaussianBlur(layer, (0, 0), look.blur_px) for layer in (patch, cover))
         opacity = rng.uniform(0.9, 1) if look.plate else rng.uniform(0.72, 1)
         canvas.put((patch, cover, ink), warp, window, opacity=opacity, lit=rng.random() < 0.5)
-        if rng.random() < config.hidden_ratio:
+        if rng.random() < config.hidden_ratio and not self._originals:
             canvas.hide(rng, window)
         return len(block.words), [(r.text, warp.outline(self._padded(r.box, start))) for r in self._regions(block)]
 
@@ -108,7 +125,7 @@ class Renderer:
     def _label(self, canvas: Canvas, labels: list[Label]) -> Sample:
         polygons, ignored, texts = [], [], []
         for text, polygon in labels:
-            part, share = cut(polygon, self.config.size_px)
+            part, share = cut(polygon, canvas.size)
             if share < 0.02 or cv2.contourArea(part) < 4:
                 continue
             readable = share >= LEAST_INSIDE and legible(polygon, canvas.picture, canvas.ink, canvas.hidden)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from diffbin.config import Source
 from diffbin.errors import ConfigError
 
 WIDE_GAP_RATIO = 0.9  # the most white between words
@@ -28,6 +29,7 @@ class Synth:
     size_px: tuple[int, int] = (640, 640)
     unit: Literal["word", "line"] = "word"  # what is labelled
     backgrounds: str = ""  # folder of photographs without text; "" = procedural backgrounds only
+    originals: Source = field(default_factory=Source)  # labelled pictures to write on instead, see `originals`
     fonts: str = ""  # folder of fonts; "" = those of the system, or else Pillow's own
     scripts: Scripts = field(default_factory=Scripts)
     words_min: int = 3  # in a picture; log-uniform
@@ -57,6 +59,14 @@ class Synth:
             raise ConfigError(
                 f"gap_min_ratio is {self.gap_min_ratio} and gap_max_ratio {self.gap_max_ratio}; they must be above 0, "
                 f"the second at least the first, and both below {WIDE_GAP_RATIO}, the white of widely spaced words."
+            )
+        if self.originals.images and self.backgrounds:
+            raise ConfigError("Text is written on backgrounds or on originals, labelled pictures; name one of them.")
+        stored = self.originals.labels_as or self.originals.stored_unit
+        if self.originals.images and stored != self.unit:
+            raise ConfigError(
+                f"The labels of {self.originals.images} are of a {stored} each, but unit is {self.unit}; "
+                "a set has labels of one unit."
             )
         if self.spaced_max_ratio < LEAST_SPACED_RATIO:
             raise ConfigError(f"spaced_max_ratio is {self.spaced_max_ratio}; it must be {LEAST_SPACED_RATIO} or more.")
