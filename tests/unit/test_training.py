@@ -38,8 +38,11 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
         data=data,
         augment=replace(recipe.augment, crop_px=64, crop_px_min=0),
         preprocess=replace(recipe.preprocess, long_px=128, short_px=96),
-        train=replace(recipe.train, epochs=0, steps=2, eval_every_steps=1, preflight=False),
-    )
+        train=replace(
+            recipe.train, epochs=0, steps=2, eval_every_steps=1, preflight=False,
+            precision=recipe.train.precision if devices.has_bf16() else "32",
+        ),
+    )  # fmt: skip
     last = train(short, out=tmp_path / "run")
     saved = checkpoints.load(last)
     assert saved.step == 2 and saved.recipe == short

@@ -39,6 +39,13 @@ def test_a_loss_that_does_not_fall_is_told(pages: Path, tmp_path: Path, lr: floa
         train(recipe, out=tmp_path / "run")
 
 
+def test_emulated_numbers_are_told_of(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda: False)
+    train(small_recipe(pages, steps=1), out=tmp_path / "single")
+    with pytest.warns(TrainingWarning, match=r"only emulates bfloat16.*--set train\.precision=32"):
+        train(small_recipe(pages, steps=1, precision="bf16"), out=tmp_path / "half")
+
+
 def test_what_few_steps_show() -> None:
     assert not Check([2.0, 1.6, 1.5], 1.0, "", True).fault
     assert "no text" in Check([2.0, 2.0, 2.0], 1.0, "", False).fault

@@ -40,6 +40,14 @@ def open_fabric(precision: str) -> Fabric:
     return fabric
 
 
+def has_bf16() -> bool:
+    """Whether the device computes in bfloat16 by itself; emulated, it is slower than single precision."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
 def close() -> None:
     """Leaves the group."""
     if distributed.is_initialized():

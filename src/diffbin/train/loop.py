@@ -46,6 +46,7 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
         folder = out / "checkpoints"
         if fabric.is_global_zero:
             make_folder(out)
+            _warn_of_emulation(recipe)
         saved: Checkpoint | None = fabric.broadcast(_find(folder, resume) if fabric.is_global_zero else None)
         run = begin(fabric, recipe, start)
         if saved:
@@ -60,6 +61,12 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
         raise too_large(run, recipe)
     finally:
         devices.close()
+
+
+def _warn_of_emulation(recipe: Recipe) -> None:
+    if recipe.train.precision == "bf16" and not devices.has_bf16():
+        said = "This device only emulates bfloat16, at many times the time of 32 bits: --set train.precision=32."
+        warnings.warn(said, TrainingWarning, stacklevel=3)
 
 
 def _find(folder: Path, resume: bool) -> Checkpoint | None:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from diffbin.data.picture import open_picture
 from diffbin.detections import Points
 from diffbin.errors import TrainingError
 from diffbin.metrics.tune import resized
+from diffbin.train import devices
 
 LOOKED_AT = 200  # pictures whose labels are measured
 HEIGHT_PX = 32  # of the median region at the network's input: what the embedded model and TD500's were best at
@@ -122,7 +122,7 @@ def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
             steps=steps,
             eval_every_steps=max(1, steps // 4),
             save_every_steps=max(1, steps // 10),
-            precision="bf16" if has_bf16() else "32",
+            precision="bf16" if devices.has_bf16() else "32",
             ema_decay=0.998 if steps >= 1000 else 0.99,
         ),
     )
@@ -130,11 +130,3 @@ def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
 
 def _multiple(pixels: float, bounds: tuple[int, int]) -> int:
     return int(np.clip(round(pixels / 32) * 32, *bounds))
-
-
-def has_bf16() -> bool:
-    """Whether the device computes in bfloat16 by itself; emulated, it is slower than single precision."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
