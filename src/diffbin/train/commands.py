@@ -36,8 +36,8 @@ def synth(
     from diffbin.overrides import override
     from diffbin.plain import from_dict
 
-    if bool(images) != bool(gt) or (part and not images):
-        raise InputError("Give --images with --gt, their labels, or neither; --part is a part of them.")
+    if bool(images) != bool(gt) or (not images and (part or format_ != "icdar")):
+        raise InputError("Give --images with --gt, their labels, or neither; --part and --format are theirs.")
     originals = {"format": format_, "images": images, "labels": gt, "part": part, "unit": unit}
     config = from_dict(Synth, {"backgrounds": backgrounds, "originals": originals, "fonts": fonts, "unit": unit})
     config = override(config, assignments or [])
