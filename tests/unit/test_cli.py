@@ -158,10 +158,12 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     assert code == 0 and "differs from PyTorch by at most" in out and weights.exists()
     assert run(*io, "train", own, "--out", tmp_path / "2", "--set", root, "--weights", weights)[0] == 0
     for bad in (("train", "none"), ("train", own, "--set", "optim.lrr=1"), ("export", tmp_path / "no.pt", "--out", "m"),
-                ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own),
-                ("synth", "--out", own, *labelled[:2]), ("synth", "--out", own, *labelled[4:])):  # fmt: skip
+                ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own)):  # fmt: skip
         code, _, err = run(*io, *bad)
         assert code == 2 and err.startswith("diffbin: ")
+    for bad in (labelled[:2], labelled[4:], ("--format", "mlt")):
+        code, _, err = run(*io, "synth", "--out", tmp_path / "c", *bad)
+        assert code == 2 and "Give --images with --gt" in err
 
 
 def test_the_command_is_installed() -> None:
