@@ -13,6 +13,7 @@ from diffbin.config import Model, Preprocess
 from diffbin.model.dbnet import DBNet
 
 DATA = Path(__file__).parent / "data"
+SUMS_AS_THE_REFERENCE = torch.backends.cpu.get_cpu_capability() == "AVX512"
 MODELS = {
     "dbnet_resnet18_fpnc_1200e_icdar2015": (Model(), 12_340_930),
     "dbnet_resnet50_1200e_icdar2015": (Model(backbone="resnet50"), 25_409_730),
@@ -49,6 +50,17 @@ def network_input(picture_bgr: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(padded)
 
 
+def answers(network: DBNet, batch: torch.Tensor) -> dict[str, NDArray[np.floating]]:
+    """What the reference printed: the three maps, and the channel means of every stage."""
+    features = network.backbone(batch)
+    stages = dict(zip(("c2", "c3", "c4", "c5"), features, strict=True), neck=network.neck(features))
+    maps = network(batch)
+    found = {f"{stage}_mean": value.mean((2, 3)) for stage, value in stages.items()}
+    found |= {"prob": network.prob(batch), "thr": maps.threshold, "binary": maps.binary}
+    torch.testing.assert_close(maps.prob_logits.sigmoid(), found["prob"])
+    return {key: value.squeeze().numpy() for key, value in found.items()}
+
+
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
 def test_layout_and_maps_are_the_reference_s(name: str) -> None:
@@ -60,8 +72,10 @@ def test_layout_and_maps_are_the_reference_s(name: str) -> None:
     network.load_state_dict(reference_weights(name))
     stored = np.load(DATA / f"{name}.npz")
     batch = network_input(stored["in:image_bgr_u8"])
-    maps = network(batch)
-    answers = {"prob": network.prob(batch), "thr": maps.threshold, "binary": maps.binary}
-    for key, answer in answers.items():
-        np.testing.assert_allclose(answer.numpy().squeeze(), stored[f"out:{key}"].squeeze(), rtol=0, atol=1e-4)
-    torch.testing.assert_close(maps.prob_logits.sigmoid(), answers["prob"])
+    found, exact = answers(network, batch), answers(network.double(), batch.double())
+    for key, answer in found.items():
+        # The reference ran on AVX-512. Other CPUs sum in another order, and these random weights magnify lost bits:
+        # there, the answers may differ by what rounding explains.
+        rounding = 0.0 if SUMS_AS_THE_REFERENCE else 4 * float(np.abs(answer - exact[key]).max())
+        limit = max(1e-4, rounding)
+        np.testing.assert_allclose(answer, stored[f"out:{key}"].squeeze(), rtol=0, atol=limit, err_msg=key)

@@ -34,7 +34,8 @@ class DeformConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, c_in, h, w)` -> `(n, c_out, h / stride, w / stride)`."""
-        moves = self.conv_offset(x).float()  # positions need single precision, also in a run of less
+        moves = self.conv_offset(x)
+        moves = moves.to(torch.promote_types(moves.dtype, torch.float32))  # positions need it, also in a run of less
         operator = _ONNXDeformConv.apply if torch.onnx.is_in_onnx_export() else _operator(x)
         y: Tensor = operator(x, moves[:, :18], moves[:, 18:].sigmoid(), self.weight, self.stride)
         return y
@@ -54,7 +55,7 @@ def torchvision_deform_conv() -> Callable[..., Tensor] | None:
         return None
 
     def operator(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int) -> Tensor:
-        y: Tensor = deform_conv2d(x.float(), offset, weight.float(), stride=stride, padding=1, mask=mask)
+        y: Tensor = deform_conv2d(x.to(offset.dtype), offset, weight.to(offset.dtype), stride=stride, padding=1, mask=mask)
         return y
 
     return operator
@@ -75,7 +76,7 @@ def deform_conv(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride:
     step = 9 * (CHUNK if x.device.type == "cpu" else out_height * out_width)
     pictures = []
     for i in range(n):
-        table = x[i].permute(1, 2, 0).reshape(height * width, channels).float()
+        table = x[i].permute(1, 2, 0).reshape(height * width, channels).to(offset.dtype)
         rows = []
         for start in range(0, places.shape[1], step):
             part = slice(start, start + step)
