@@ -161,8 +161,8 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
                 ("train", own, "--set", root, "--out", tmp_path / "run"), ("synth", "--out", own)):  # fmt: skip
         code, _, err = run(*io, *bad)
         assert code == 2 and err.startswith("diffbin: ")
-    for bad in (labelled[:2], labelled[4:], ("--format", "mlt")):
-        code, _, err = run(*io, "synth", "--out", tmp_path / "c", *bad)
+    for halves in (labelled[:2], labelled[4:], ("--format", "mlt")):
+        code, _, err = run(*io, "synth", "--out", tmp_path / "c", *halves)
         assert code == 2 and "Give --images with --gt" in err
 
 

@@ -55,7 +55,8 @@ def torchvision_deform_conv() -> Callable[..., Tensor] | None:
         return None
 
     def operator(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int) -> Tensor:
-        y: Tensor = deform_conv2d(x.to(offset.dtype), offset, weight.to(offset.dtype), stride=stride, padding=1, mask=mask)
+        x, weight = x.to(offset.dtype), weight.to(offset.dtype)
+        y: Tensor = deform_conv2d(x, offset, weight, stride=stride, padding=1, mask=mask)
         return y
 
     return operator
