@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from diffbin import Detector, cli, quantize, zoo
@@ -74,3 +75,12 @@ def test_depthwise_kernels_have_all_eight_bits_and_no_others() -> None:
     largest = {name: int(np.abs(array.astype(int)).max()) for name, array in kernels.items()}
     assert {largest[name] for name, array in kernels.items() if array.shape[1] == 1} == {127}
     assert {largest[name] for name, array in kernels.items() if array.shape[1] > 1} == {64}
+
+
+def test_a_fourth_channel_changes_no_answer() -> None:
+    model = onnx.load(str(zoo.MODELS[zoo.EMBEDDED]))
+    pictures = np.random.default_rng(0).standard_normal((2, 3, 96, 160), np.float32)
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"pictures": pictures})[0]
+    wider = quantize._fourth_channel(model).SerializeToString()
+    after = onnxruntime.InferenceSession(wider).run(None, {"pictures": pictures})[0]
+    np.testing.assert_array_equal(after, before)
