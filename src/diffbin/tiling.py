@@ -36,7 +36,7 @@ MAX_MAP_PIXELS = 100_000_000  # of the blended map, 0.4 GB; larger pictures are 
 SURER = 0.1  # by so much the coarser map's mean in a region must be higher, to be put in the place of the finer one's
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
 MIN_SIDE_PX = 64
-READABLE_PX = 11  # height of the smallest words that are read, as seen by the network: 8 in an ordinary picture
+READABLE_PX = 11  # height of the smallest words that are read, as seen by the network: 9 in an ordinary picture
 
 
 def parse(tile: str | int) -> Tile:

@@ -10,10 +10,13 @@ import onnxruntime
 import pytest
 
 from diffbin import Detector, cli, quantize, zoo
-from diffbin.config import Source
+from diffbin.config import Preprocess, Source
 from diffbin.errors import InputError, ModelError
+from diffbin.export import to_onnx
+from diffbin.model import checkpoints
 from diffbin.quantize import Report, export_int8
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 GOOD = Report(pictures=9, hmean_fp32=0.8, hmean_int8=0.797, ms_fp32=20, ms_int8=10, calibrated_on=4)
 
 
@@ -53,10 +56,9 @@ def test_folders_without_pictures_and_options_that_lack(
 def test_the_embedded_model_in_eight_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    examples = Path(__file__).parents[2] / "examples"
     monkeypatch.setattr(quantize, "TURNS", 3)
     monkeypatch.setattr(quantize, "LARGEST_LOSS", 0.1)  # four pictures are no measure
-    folders = ["--calibrate", examples, "--images", examples, "--gt", examples / "gt"]
+    folders = ["--calibrate", EXAMPLES, "--images", EXAMPLES, "--gt", EXAMPLES / "gt"]
     command = ["export", zoo.WEIGHTS[zoo.EMBEDDED], "--out", tmp_path / "m.onnx", "--int8", *folders]
     monkeypatch.setattr(sys, "argv", ["diffbin", *map(str, command), "--set", "preprocess.short_px=640"])
     with pytest.raises(SystemExit) as stop:
@@ -65,7 +67,7 @@ def test_the_embedded_model_in_eight_bits(
     for engine in ("onnx", "openvino"):
         detector = Detector(tmp_path / "m.onnx", engine=engine, precision="int8")
         assert "int8" in detector.describe() and detector.preprocess.short_px == 640
-        assert "instead of" in detector.engine.card["int8"] and len(detector(examples / "img_925.jpg")) > 3
+        assert "instead of" in detector.engine.card["int8"] and len(detector(EXAMPLES / "img_925.jpg")) > 3
 
 
 def test_depthwise_kernels_have_all_eight_bits_and_no_others() -> None:
@@ -77,10 +79,21 @@ def test_depthwise_kernels_have_all_eight_bits_and_no_others() -> None:
     assert {largest[name] for name, array in kernels.items() if array.shape[1] > 1} == {64}
 
 
-def test_a_fourth_channel_changes_no_answer() -> None:
-    model = onnx.load(str(zoo.MODELS[zoo.EMBEDDED]))
+def test_a_fourth_channel_changes_no_answer(model_file: Path, tmp_path: Path) -> None:
+    recipe, weights = checkpoints.read_weights(model_file.with_name("w.safetensors"))
+    plain, small = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    onnx.save(to_onnx(checkpoints.build(recipe, weights, source="w.safetensors")), str(plain))
+    quantize._quantize(plain, small, quantize._pictures(EXAMPLES)[:1], Preprocess(short_px=96, long_px=160))
     pictures = np.random.default_rng(0).standard_normal((2, 3, 96, 160), np.float32)
-    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"pictures": pictures})[0]
-    wider = quantize._fourth_channel(model).SerializeToString()
-    after = onnxruntime.InferenceSession(wider).run(None, {"pictures": pictures})[0]
+    three, four = onnx.load(str(small)), quantize._fourth_channel(onnx.load(str(small)))
+    before, after = (
+        onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"pictures": pictures})[0]
+        for model in (three, four)
+    )
     np.testing.assert_array_equal(after, before)
+
+
+def test_the_embedded_model_has_it() -> None:
+    stored = [onnx.numpy_helper.to_array(i) for i in onnx.load(str(zoo.MODELS[zoo.EMBEDDED])).graph.initializer]
+    first = next(array for array in stored if array.shape == (32, 4, 3, 3))
+    assert first[:, :3].any() and not first[:, 3].any()

@@ -20,9 +20,16 @@ the hardware stand in the model card, `diffbin models`; the choice of the thresh
     diffbin train diffbin_words --weights fused.safetensors --set data.root=data --set train.steps=1800 \
         --out runs/words3
     diffbin train diffbin_words --weights runs/words3/checkpoints/step_00001800.pt --set data.root=data \
-        --out runs/words4
+        --set train.steps=1100 --out runs/words4
+    diffbin synth --count 2400 --seed 970200 --out data/written --images data/icdar2015_train/images \
+        --gt data/icdar2015_train/gt --part 0:900 --set words_min=4 --set words_max=40 --set height_min_px=7 \
+        --set height_max_px=60 --set gap_min_ratio=0.12
+    diffbin train diffbin_words --weights runs/words4/checkpoints/step_00001100.pt --set data.root=data \
+        --out runs/words5
 
-`data/first900` holds the pictures 1 to 900 alone. All runs but the last had `--set targets.shrink_ratio=0.4` besides.
+`data/first900` holds the pictures 1 to 900 alone. All runs but the last had rendered pictures, `data/synth`, in the
+place of those written on, scales up to 2, and other weights of the sets; all but the last two
+`--set targets.shrink_ratio=0.4`.
 """
 
 from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Targets, Train
@@ -30,12 +37,12 @@ from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Reci
 RECIPE = Recipe(
     name="diffbin_words",
     model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16, map_stride=2),
-    preprocess=Preprocess(long_px=1824, short_px=1024, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
+    preprocess=Preprocess(long_px=1536, short_px=864, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
     decode=Decode(
         shape="quad",
-        mask_threshold=0.5,
-        score_threshold=0.75,
-        unclip_ratio=1.4,
+        mask_threshold=0.6,
+        score_threshold=0.78,
+        unclip_ratio=1.9,
         rim_px=0.5,
         min_width_px=1.5,
         epsilon_ratio=0.002,
@@ -46,7 +53,7 @@ RECIPE = Recipe(
         crop_px_min=384,
         crop="scale",
         scale_min=0.7,
-        scale_max=2.0,
+        scale_max=1.6,
         brightness_delta=0.35,
         contrast_delta=0.3,
         blur_p=0.1,
@@ -56,17 +63,17 @@ RECIPE = Recipe(
     data=Data(
         train=(
             Source(
-                format="icdar", images="icdar2015_train/images", labels="icdar2015_train/gt", part="0:900", weight=2.0
+                format="icdar", images="icdar2015_train/images", labels="icdar2015_train/gt", part="0:900", weight=1.3
             ),
-            Source(format="icdar", images="synth/images", labels="synth/gt", weight=0.5),
-            Source(format="icdar", images="dense/images", labels="dense/gt", weight=0.7),
+            Source(format="icdar", images="written/images", labels="written/gt", weight=1.2),
+            Source(format="icdar", images="dense/images", labels="dense/gt", weight=0.8),
         ),
         validation=(Source(format="icdar", images="icdar2015_train/images", labels="icdar2015_train/gt", part="900:"),),
         batch_size=8,
         workers=1,
     ),
     optim=Optim(
-        name="adamw", lr=7e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.03, per="step", clip_norm=5.0
+        name="adamw", lr=9e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
     ),
-    train=Train(steps=1100, epoch_samples=8000, save_every_steps=300, precision="bf16", ema_decay=0.998),
+    train=Train(steps=4300, epoch_samples=8000, save_every_steps=500, precision="bf16", ema_decay=0.999),
 )
