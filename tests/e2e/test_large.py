@@ -1,8 +1,8 @@
 """Large pictures put together from the examples: what is found in the single pictures is found again in tiles.
 
 Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely
-moving the single pictures costs, to 2 % (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of
-0.05 and more above the threshold.
+moving the single pictures costs, to 2 %, and 1 % that come in parts (`python -m benchmarks.tiling`, row "moved").
+"Clear" regions have a score of 0.05 and more above the threshold.
 """
 
 import pytest
@@ -30,7 +30,8 @@ def test_a_large_picture_answers_what_its_parts_do() -> None:
 @pytest.mark.slow
 def test_a_picture_of_8000_by_6000_answers_what_its_parts_do() -> None:
     tiles, shifted = found_again((6000, 8000), "*.jpg")
-    assert tiles.clear_again >= 0.98 * shifted.clear_again and tiles.clear_split <= shifted.clear_split
+    assert tiles.clear_again >= 0.98 * shifted.clear_again
+    assert tiles.clear_split <= shifted.clear_split + 0.01 * tiles.clear
     assert tiles.regions > 800 and tiles.clear_again >= 0.95 * tiles.clear and tiles.again >= 0.87 * tiles.regions
 
 
