@@ -33,7 +33,7 @@ SIGNS = Synth(
 
 
 def main() -> None:
-    """Sheets of the renderer, on made-up grounds and on the example pictures; these with their text; and failures."""
+    """Sheets of the renderer, on made-up grounds and on the example pictures; these with their text; failures."""
     make_sheet("synth.jpg", Synth(words_min=8, empty_ratio=0), seed=100, rows=3, columns=4)
     originals = Source(images=str(EXAMPLES), labels=str(EXAMPLES / "gt"))
     make_sheet("written.jpg", Synth(originals=originals, words_min=20, empty_ratio=0), seed=4, rows=2, columns=2)
