@@ -66,10 +66,11 @@ def race(turns: int, *tasks: Callable[[], object]) -> list[float]:
 
 
 def measure_path(config: Model, turns: int) -> dict[str, list[float]]:
-    """[as drawn, with the head of 1x1 convolutions, with the neck without its widest map too] by engine."""
+    """[as drawn, with the head of 1x1 convolutions, with the neck without its widest maps too] by engine."""
     network = DBNet(config).eval()
     head_only = ProbPath(network)
     head_only.neck = network.neck  # type: ignore[assignment]
+    head_only.join = network.det_head.binarize[:2]  # type: ignore[assignment]
     batch = np.random.default_rng(0).normal(size=(1, 3, *SIZE)).astype(np.float32)
     figures = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ words=(--images "$data/icdar2015_train/images" --gt "$data/icdar2015_train/gt" -
 lines=(--images "$data/msra_td500_train/images" --gt "$data/msra_td500_train/gt" --part 9::10)
 
 render() { # NAME SEED OPTIONS...; pictures that are there already are kept
-    diffbin synth --out "$data/$1" --count "$RENDERED" --seed "$2" --backgrounds "$data/backgrounds" "${@:3}"
+    diffbin synth --out "$data/$1" --count "$RENDERED" --seed "$2" "${@:3}"
 }
 
 train() { # NAME OPTIONS...
@@ -31,8 +31,8 @@ finish() { # NAME PICTURES...
     diffbin tune "$out/$1/checkpoints/$(printf 'step_%08d.pt' "$STEPS")" "${@:2}" --out "$out/$1.onnx"
 }
 
-on_words=(--set=data.train.1.images=rendered_words/images --set=data.train.1.labels=rendered_words/gt
-    --set=data.train.2.weight=0)
+photographs=(--backgrounds "$data/backgrounds")
+small_words=(--set height_min_px=7 --set height_max_px=60 --set gap_min_ratio=0.12)
 on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.labels=msra_td500_train/gt
     "--set=data.train.0.part=!9::10" --set=data.train.0.unit=line
     --set=data.train.1.images=rendered_lines/images --set=data.train.1.labels=rendered_lines/gt --set=data.train.1.unit=line
@@ -47,16 +47,19 @@ large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=mode
 
 for model in "${@:-words}"; do
     case $model in
-    words*) render rendered_words 20000 --set words_max=70 --set height_min_px=7 --set gap_min_ratio=0.12 ;;
-    lines*) render rendered_lines 60000 --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
+    words*) # by the names that the recipe has them under
+        render dense 40000 "${photographs[@]}" --set words_min=10 --set words_max=70 "${small_words[@]}"
+        render written 970200 --images "$data/icdar2015_train/images" --gt "$data/icdar2015_train/gt" --part 0:900 \
+            --set words_min=4 --set words_max=40 "${small_words[@]}" ;;
+    lines*) render rendered_lines 60000 "${photographs[@]}" --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
         --set height_min_px=10 --set height_max_px=150 --set words_max=24
-        render rendered_signs 90000 --unit line --set scripts.latin=0.25 --set scripts.cjk=0.75 --set spaced_ratio=0.45 \
-            --set spaced_max_ratio=1.2 --set vertical_ratio=0.35 --set words_min=2 --set words_max=10 \
-            --set height_min_px=20 --set height_max_px=220 ;;
+        render rendered_signs 90000 "${photographs[@]}" --unit line --set scripts.latin=0.25 --set scripts.cjk=0.75 \
+            --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 --set vertical_ratio=0.35 --set words_min=2 \
+            --set words_max=10 --set height_min_px=20 --set height_max_px=220 ;;
     esac
     case $model in
-    words) train words "${on_words[@]}" --weights diffbin-words && finish words "${words[@]}" ;;
-    words_large) train words_large "${on_words[@]}" "${large[@]}" && finish words_large "${words[@]}" ;;
+    words) train words --weights diffbin-words && finish words "${words[@]}" ;;
+    words_large) train words_large "${large[@]}" && finish words_large "${words[@]}" ;;
     lines) train lines "${on_lines[@]}" --weights diffbin-lines && finish lines "${lines[@]}" ;;
     lines_large) train lines_large "${on_lines[@]}" "${large[@]}" && finish lines_large "${lines[@]}" ;;
     *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;

@@ -3,6 +3,7 @@
 In the pyramid nothing but sums and convolutions stands between c2, or the levels above, and the smoothed first level.
 So that level's widest map, at stride 4, need not be made: c2 goes through lateral and smoothing convolution as one, and
 the level above is smoothed where it is, at stride 8, with the kernel that each of the four pixels it is copied to sees.
+So, too, sees the head's 3x3 convolution all levels above the first, unless they are weighted place by place.
 
 A 2x2 transposed convolution of stride 2 is a 1x1 convolution whose four answers are laid out as 2x2 pixels. The head
 has two of them; here both layings-out are put off to the very end, where there are 16 numbers a place to lay out as 4x4
@@ -28,13 +29,14 @@ class ProbPath(nn.Module):
         conv, norm, relu, up1, norm1, _, up2 = network.det_head.binarize
         self.backbone = network.backbone
         self.neck = _Neck(network.neck)
-        self.head = nn.Sequential(conv, norm, relu, _first(up1), _tiled(norm1), relu, _second(up2, network.map_stride))  # type: ignore[arg-type]
+        self.join = (_Weighted if network.neck.fusion else _Joined)(network.neck, conv, norm)  # type: ignore[arg-type]
+        self.head = nn.Sequential(relu, _first(up1), _tiled(norm1), relu, _second(up2, network.map_stride))  # type: ignore[arg-type]
         self.places = 4 // network.map_stride  # of P, along a side, for one of the features
         self.eval()
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See `DBNet.prob`: `(n, 3, h, w)` float normalised RGB -> P `(n, 1, h / stride, w / stride)` float32."""
-        logits = self.head(self.neck(self.backbone(pictures)))
+        logits = self.head(self.join(self.neck(self.backbone(pictures))))
         return F.pixel_shuffle(logits.float(), self.places).sigmoid()
 
 
@@ -49,13 +51,44 @@ class _Neck(nn.Module):
         self.direct = _conv3x3(torch.einsum("omhw,mc->ochw", smooth, lateral[:, :, 0, 0]))
         self.raised = _conv3x3(_of_four_pixels(smooth))
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """See `FPNC.forward`."""
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """c2 .. c5 -> the smoothed levels, each `(n, smooth, h, w)` at its own size."""
         c2, *others = features
         levels = self.neck.top_down(others)
         first = self.direct(c2) + F.pixel_shuffle(self.raised(levels[0]), 2)
         smoothed = [smooth(level) for smooth, level in zip(list(self.neck.smooth_convs)[1:], levels, strict=True)]
-        return self.neck.join([first, *smoothed])
+        return [first, *smoothed]
+
+
+class _Joined(nn.Module):
+    """The head's first convolution and its BatchNorm over all levels, of which all but the first stay at stride 8."""
+
+    def __init__(self, neck: FPNC, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        smooth = neck.get_parameter("smooth_convs.0.conv.weight").shape[0]
+        self.direct = nn.Sequential(_conv3x3(conv.weight.data[:, :smooth]), norm)
+        self.raised = nn.Sequential(_conv3x3(_of_four_pixels(conv.weight.data[:, smooth:])), _scaling(norm))
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """The smoothed levels -> what the head's first ReLU sees."""
+        first, second, *others = levels
+        joined = [second, *(F.interpolate(p, size=second.shape[2:], mode="nearest") for p in others)]
+        y: Tensor = self.direct(first) + F.pixel_shuffle(self.raised(torch.cat(joined, dim=1)), 2)
+        return y
+
+
+class _Weighted(nn.Module):
+    """The same over levels that are weighted place by place, all of them at stride 4."""
+
+    def __init__(self, neck: FPNC, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.neck = neck
+        self.conv, self.norm = conv, norm
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """See `_Joined.forward`."""
+        y: Tensor = self.norm(self.conv(self.neck.join(levels)))
+        return y
 
 
 def _of_four_pixels(weight: Tensor) -> Tensor:
@@ -89,6 +122,15 @@ def _tiled(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
     tiled = nn.BatchNorm2d(4 * norm.num_features, eps=norm.eps)
     tiled.load_state_dict({name: w.repeat(4) if w.ndim else w for name, w in norm.state_dict().items()})
     return tiled
+
+
+def _scaling(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
+    """Of the same normalisation the factors alone, each for the four pixels of its channel."""
+    scaling = nn.BatchNorm2d(4 * norm.num_features, eps=norm.eps)
+    given = norm.state_dict()
+    factors = {name: given[name].repeat_interleave(4) for name in ("weight", "running_var")}
+    scaling.load_state_dict({**scaling.state_dict(), **factors})
+    return scaling
 
 
 def _second(up: nn.ConvTranspose2d, stride: int) -> nn.Conv2d:
