@@ -77,9 +77,13 @@ def test_the_script_that_trains_the_models_asks_for_what_there_is(tmp_path: Path
     subprocess.run([*script, "words", "lines", "words_large", "lines_large"], check=True, env=known)
     asked = [line.split("\0")[:-1] for line in log.read_text().splitlines()]
     assert [name for name, *_ in asked] == ["synth", "synth", "train", "tune"] * 4
+    there = {"icdar2015_train", "msra_td500_train"}
     for name, *arguments in asked:
         context = parse(name, arguments)
+        if name == "synth":
+            there.add(Path(context.params["out"]).name)
         if name == "train":
             changed = override(recipes.load(context.params["recipe"]), context.params["assignments"])
             assert changed.name.endswith(("words", "lines", "large")) and changed.augment.crop_px == 640
+            assert {Path(source.images).parts[0] for source in changed.data.train} <= there
     assert subprocess.run([*script, "nothing"], check=False, env=known, capture_output=True).returncode == 2

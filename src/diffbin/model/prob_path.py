@@ -65,15 +65,15 @@ class _Joined(nn.Module):
 
     def __init__(self, neck: FPNC, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         super().__init__()
+        self.neck = neck
         smooth = neck.get_parameter("smooth_convs.0.conv.weight").shape[0]
         self.direct = nn.Sequential(_conv3x3(conv.weight.data[:, :smooth]), norm)
         self.raised = nn.Sequential(_conv3x3(_of_four_pixels(conv.weight.data[:, smooth:])), _scaling(norm))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """The smoothed levels -> what the head's first ReLU sees."""
-        first, second, *others = levels
-        joined = [second, *(F.interpolate(p, size=second.shape[2:], mode="nearest") for p in others)]
-        y: Tensor = self.direct(first) + F.pixel_shuffle(self.raised(torch.cat(joined, dim=1)), 2)
+        first, *others = levels
+        y: Tensor = self.direct(first) + F.pixel_shuffle(self.raised(self.neck.join(others)), 2)
         return y
 
 
