@@ -4,8 +4,8 @@ and teaches it what that one answers:
     python examples/fuse_block.py MODEL PICTURES OUT.safetensors [STEPS]
 
 MODEL is a checkpoint or `.safetensors` of a network with efficientnet_lite0. Nothing but the new block is trained, by
-the squared difference on windows of the pictures of a folder, in two minutes on one core (6,000 steps). To train the
-network that is written further: `diffbin train RECIPE --weights OUT.safetensors`.
+the squared difference on windows of the pictures of a folder, in one to two minutes on one core (6,000 steps). To train
+the network that is written further: `diffbin train RECIPE --weights OUT.safetensors`.
 """
 
 import sys

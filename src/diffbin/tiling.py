@@ -32,7 +32,7 @@ OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word
 BATCH = 2  # tiles in one run: more take memory and no less time
 STEP = 5.0  # how much finer one look is than the last at most: what is too large for it, the last one can still read
 THICK_PX = 7  # as the network saw it on the coarser look: thinner text is better seen, and told apart, in the tiles
-MAX_MAP_PIXELS = 100_000_000  # of the blended map, 0.4 GB; larger pictures are looked at in larger tiles
+MAX_PIXELS = 100_000_000  # as the network sees the picture: a map of 0.4 GB, 0.1 at stride 2; else tiles are larger
 SURER = 0.1  # by so much the coarser map's mean in a region must be higher, to be put in the place of the finer one's
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
 MIN_SIDE_PX = 64
@@ -65,7 +65,7 @@ def side(resize: Resize, tile: Tile, config: Preprocess) -> int:
         return 0
     edge, pixels = _edge(config), math.prod(resize.original)
     wanted = round(edge / Resize.ordinary(config).ratio) if tile == "auto" else tile
-    found = max(wanted, math.ceil(edge * math.sqrt(pixels / MAX_MAP_PIXELS)))
+    found = max(wanted, math.ceil(edge * math.sqrt(pixels / MAX_PIXELS)))
     return found if edge / found > resize.ratio else 0
 
 

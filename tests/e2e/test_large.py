@@ -1,8 +1,9 @@
 """Large pictures put together from the examples: what is found in the single pictures is found again in tiles.
 
 Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely
-moving the single pictures costs, to 2 %, and 1 % that come in parts (`python -m benchmarks.tiling`, row "moved").
-"Clear" regions have a score of 0.05 and more above the threshold.
+moving the single pictures costs: the small picture to as many clear regions, one of them in parts, the large one to 2 %
+fewer and 1 % in parts (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and more above
+the threshold.
 """
 
 import pytest

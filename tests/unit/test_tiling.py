@@ -114,7 +114,7 @@ def test_when_tiles_are_used() -> None:
     assert side((700, 720), 720, reference) == 0, "one tile is the picture"
     assert side((300, 2100), 2000) == 0, "tiles would be seen smaller than the whole"
     pixels, largest = 9000 * 9800, side((9000, 9800), tiling.MIN_SIDE_PX, reference)
-    assert pixels * (1024 / largest) ** 2 <= tiling.MAX_MAP_PIXELS, "memory is bounded"
+    assert pixels * (1024 / largest) ** 2 <= tiling.MAX_PIXELS, "memory is bounded"
 
 
 @pytest.mark.parametrize("size", [(1, 5000), (90, 40000), (3000, 70)])

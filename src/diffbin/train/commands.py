@@ -59,7 +59,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
     find_lr: Annotated[
-        bool, typer.Option("--find-lr", help="Look for a good learning rate, in 100 steps, instead of training.")
+        bool, typer.Option("--find-lr", help="Look for a good learning rate, in runs of 32 steps, instead of training.")
     ] = False,
     weights: Annotated[
         str | None, typer.Option(help="Start from these: a model's name, a checkpoint, .safetensors, or official .pth.")
