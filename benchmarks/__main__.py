@@ -17,7 +17,7 @@ from benchmarks import synth
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BENCH = (
-    "--model diffbin-words --model diffbin-words-fp32 --engine openvino,onnx --precision auto,bf16 --size 736x1312 "
+    "--model diffbin-words --model diffbin-words-fp32 --engine openvino,onnx --precision auto,bf16 "
     "--threads 2 --many 16 --turns 9 --peers rapidocr"
 )
 

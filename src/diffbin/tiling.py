@@ -31,12 +31,14 @@ WORDS: dict[str | int, Literal["off", "auto"]] = {"off": "off", "auto": "auto"}
 OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word cut by one tile is whole in the other
 BATCH = 2  # tiles in one run: more take memory and no less time
 STEP = 5.0  # how much finer one look is than the last at most: what is too large for it, the last one can still read
-THICK_PX = 7  # as the network saw it on the coarser look: thinner text is better seen, and told apart, in the tiles
+LARGE = (  # text kept of a coarser look: its thickness for the network in pixels, how much surer that look must be
+    (7, 0.1),
+    (5, 0.4),  # thinner text is better seen, and told apart, in the tiles, unless they hardly see it
+)
 MAX_PIXELS = 100_000_000  # as the network sees the picture: a map of 0.4 GB, 0.1 at stride 2; else tiles are larger
-SURER = 0.1  # by so much the coarser map's mean in a region must be higher, to be put in the place of the finer one's
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
 MIN_SIDE_PX = 64
-READABLE_PX = 11  # height of the smallest words that are read, as seen by the network: 9 in an ordinary picture
+READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is found, of lower ones nearly none
 
 
 def parse(tile: str | int) -> Tile:
@@ -95,8 +97,9 @@ def look(
     for each in sides(whole, side_px, config):
         tiles = Tiles.cover(whole.original, each, config)
         coarse, prob, scale = prob, blend(picture, tiles, engine, config), tiles.resize.scale
-        thick = -(-THICK_PX // engine.recipe.model.map_stride) | 1  # a disc has a middle
-        add_large(prob, coarse, threshold, thick)
+        for thick_px, surer in LARGE:
+            thick = -(-thick_px // engine.recipe.model.map_stride) | 1  # a disc has a middle
+            add_large(prob, coarse, threshold, thick, surer)
     return prob, scale
 
 
@@ -165,17 +168,17 @@ def taper(starts: Sequence[int], length: int) -> list[NDArray[np.float32]]:
     return [tent / total[start : start + length] for start in starts]
 
 
-def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, thick_px: int = THICK_PX) -> None:
+def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, thick_px: int, surer: float) -> None:
     """Adds to a map, in place, the large text of a coarser map of the same picture: both are `(h, w)` float32."""
-    large, ratio = large_text(coarse, prob, threshold, thick_px), len(prob) / len(coarse)
+    large, ratio = large_text(coarse, prob, threshold, thick_px, surer), len(prob) / len(coarse)
     for top in range(0, len(large), BAND):
         part = large[top : top + BAND]
         band = prob[round(top * ratio) : round((top + len(part)) * ratio)]
         np.maximum(band, cv2.resize(part, (band.shape[1], band.shape[0])), out=band)
 
 
-def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int = THICK_PX) -> ProbMap:
-    """What a coarser map has of thick text, in regions where it is surer than the finer one; elsewhere 0.
+def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int, surer: float) -> ProbMap:
+    """What a coarser map has of thick text, in regions where its mean is higher by so much than the finer one's.
 
     Where both see a text well, the finer map is kept as it is: the coarser would join neighbouring words.
     """
@@ -187,6 +190,6 @@ def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int =
     for label, (left, top, width, height, _) in enumerate(boxes.tolist()[1:], 1):
         window = slice(top, top + height), slice(left, left + width)
         inside = labels[window] == label
-        if np.mean((thick[window] - seen[window])[inside]) <= SURER:
+        if np.mean((thick[window] - seen[window])[inside]) <= surer:
             thick[window][inside] = 0
     return thick

@@ -2,8 +2,8 @@
 
 Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely
 moving the single pictures costs: the small picture to as many clear regions, one of them in parts, the large one to 2 %
-fewer and 1 % in parts (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and more above
-the threshold.
+fewer and 0.5 % in parts (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and more
+above the threshold.
 """
 
 import pytest
@@ -32,7 +32,7 @@ def test_a_large_picture_answers_what_its_parts_do() -> None:
 def test_a_picture_of_8000_by_6000_answers_what_its_parts_do() -> None:
     tiles, shifted = found_again((6000, 8000), "*.jpg")
     assert tiles.clear_again >= 0.98 * shifted.clear_again
-    assert tiles.clear_split <= shifted.clear_split + 0.01 * tiles.clear
+    assert tiles.clear_split <= shifted.clear_split + 0.005 * tiles.clear
     assert tiles.regions > 800 and tiles.clear_again >= 0.95 * tiles.clear and tiles.again >= 0.87 * tiles.regions
 
 

@@ -1,5 +1,6 @@
 """The documentation runs: Python blocks as they stand, commands as far as their options."""
 
+import importlib
 import json
 import os
 import re
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 import typer
 from benchmarks.__main__ import page as speed_page
+from benchmarks.zoo import PICTURE
 from benchmarks.zoo import page as zoo_page
 
 from diffbin import recipes
 from diffbin.cli import app
+from diffbin.image import Resize
 from diffbin.overrides import override
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +53,29 @@ def parse(name: str, arguments: list[str]) -> Any:
     return command.make_context(name, arguments)
 
 
+@pytest.mark.parametrize("name", ["diffbin_words", "diffbin_lines"])
+def test_the_commands_of_a_recipe_ask_for_what_there_is(name: str) -> None:
+    told = importlib.import_module(f"diffbin.recipes.{name}").__doc__ or ""
+    there, runs = {"icdar2015_train", "msra_td500_train", "icdar_lines"}, 0
+    for line in re.findall(r"^    diffbin (.*)", told.replace("\\\n", " "), re.MULTILINE):
+        command, *arguments = shlex.split(line)
+        context = parse(command, arguments)
+        if command == "synth":
+            there.add(Path(context.params["out"]).name)
+        if command == "train":
+            changed = override(recipes.load(context.params["recipe"]), context.params["assignments"])
+            assert {Path(source.images).parts[0] for source in changed.data.train if source.weight} <= there
+            runs += 1
+    assert runs, "the docstring tells how the model was made"
+
+
 @pytest.mark.slow
 def test_the_page_of_the_zoo_is_of_these_recipes_and_figures() -> None:
     stored = json.loads((ROOT / "docs" / "zoo.json").read_text())
     assert (ROOT / "docs" / "zoo.md").read_text() == zoo_page(stored), "renew it: python -m benchmarks.zoo --page"
+    for name, figures in stored["costs"].items():
+        padded = Resize.fit(PICTURE, recipes.load(name).preprocess).padded
+        assert tuple(figures["size"]) == padded, f"{name} was timed at another size: python -m benchmarks.zoo --write"
 
 
 def test_the_page_of_speed_is_of_these_figures() -> None:

@@ -96,11 +96,12 @@ def test_large_text_comes_from_the_coarser_map() -> None:
     coarse[5:25, 5:60] = coarse[30:45, 5:60] = 0.9
     coarse[5:45, 70:74] = 0.9
     fine[4 * 30 : 4 * 45, 4 * 5 : 4 * 60] = 0.85
-    large = tiling.large_text(coarse, fine, 0.3)
+    large = tiling.large_text(coarse, fine, 0.3, 7, 0.1)
     assert large[8:22, 8:57] == pytest.approx(0.9), "what only the coarser map has"
     assert not large[28:].any(), "the finer map has it too"
     assert not large[:, 65:].any(), "thin text"
-    tiling.add_large(fine, coarse, 0.3)
+    assert tiling.large_text(coarse, fine, 0.3, 3, 0.4)[8:42, 71:73].all(), "which the finer map does not see at all"
+    tiling.add_large(fine, coarse, 0.3, 7, 0.1)
     assert fine[60, 100] == pytest.approx(0.9) and fine[150, 100] == np.float32(0.85)
 
 
