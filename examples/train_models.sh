@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From pictures to models, as the package carries them: renders text, trains, chooses settings, exports.
+# From pictures to models, for words as the package carries them and for lines without a teacher's labels: renders text,
+# trains, chooses settings, exports.
 # Stop it at any moment and call it again: what is rendered stays, and every run goes on from its last checkpoint.
 #
 #   examples/train_models.sh DATA OUT [words] [lines] [words_large] [lines_large]

@@ -178,7 +178,8 @@ def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, thick_px: int, s
 
 
 def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int, surer: float) -> ProbMap:
-    """What a coarser map has of thick text, in regions where its mean is higher by so much than the finer one's.
+    """What a coarser map has of thick text, in regions where its mean is higher by so much than the finer
+    one's; elsewhere 0.
 
     Where both see a text well, the finer map is kept as it is: the coarser would join neighbouring words.
     """
