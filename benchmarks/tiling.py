@@ -33,7 +33,7 @@ from diffbin.tiling import Tiles, side
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZE, CELL, MARGIN = (6000, 8000), (750, 1333), (13, 17)  # (h, w)
-GREY = (124, 116, 104)  # the mean, which is what the network's input is padded with
+GREY = (124, 116, 104)  # near the mean, which is what the network's input is padded with
 CLEAR = 0.05  # above the score threshold
 ROWS = ("whole", "tiles", "moved", "whole, large words", "tiles, large words")
 

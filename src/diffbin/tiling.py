@@ -35,7 +35,7 @@ LARGE = (  # text kept of a coarser look: its thickness for the network in pixel
     (7, 0.1),
     (5, 0.4),  # thinner text is better seen, and told apart, in the tiles, unless they hardly see it
 )
-MAX_PIXELS = 100_000_000  # as the network sees the picture: a map of 0.4 GB, 0.1 at stride 2; else tiles are larger
+MAX_SEEN_PIXELS = 100_000_000  # of a picture as the network sees it, a map of 0.4 GB; beyond, tiles are larger
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
 MIN_SIDE_PX = 64
 READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is found, of lower ones nearly none
@@ -67,7 +67,7 @@ def side(resize: Resize, tile: Tile, config: Preprocess) -> int:
         return 0
     edge, pixels = _edge(config), math.prod(resize.original)
     wanted = round(edge / Resize.ordinary(config).ratio) if tile == "auto" else tile
-    found = max(wanted, math.ceil(edge * math.sqrt(pixels / MAX_PIXELS)))
+    found = max(wanted, math.ceil(edge * math.sqrt(pixels / MAX_SEEN_PIXELS)))
     return found if edge / found > resize.ratio else 0
 
 
@@ -97,9 +97,7 @@ def look(
     for each in sides(whole, side_px, config):
         tiles = Tiles.cover(whole.original, each, config)
         coarse, prob, scale = prob, blend(picture, tiles, engine, config), tiles.resize.scale
-        for thick_px, surer in LARGE:
-            thick = -(-thick_px // engine.recipe.model.map_stride) | 1  # a disc has a middle
-            add_large(prob, coarse, threshold, thick, surer)
+        add_large(prob, coarse, threshold, engine.recipe.model.map_stride)
     return prob, scale
 
 
@@ -168,29 +166,31 @@ def taper(starts: Sequence[int], length: int) -> list[NDArray[np.float32]]:
     return [tent / total[start : start + length] for start in starts]
 
 
-def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, thick_px: int, surer: float) -> None:
+def add_large(prob: ProbMap, coarse: ProbMap, threshold: float, stride: int) -> None:
     """Adds to a map, in place, the large text of a coarser map of the same picture: both are `(h, w)` float32."""
-    large, ratio = large_text(coarse, prob, threshold, thick_px, surer), len(prob) / len(coarse)
+    large, ratio = large_text(coarse, prob, threshold, stride), len(prob) / len(coarse)
     for top in range(0, len(large), BAND):
         part = large[top : top + BAND]
         band = prob[round(top * ratio) : round((top + len(part)) * ratio)]
         np.maximum(band, cv2.resize(part, (band.shape[1], band.shape[0])), out=band)
 
 
-def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, thick_px: int, surer: float) -> ProbMap:
-    """What a coarser map has of thick text, in regions where its mean is higher by so much than the finer
-    one's; elsewhere 0.
+def large_text(coarse: ProbMap, fine: ProbMap, threshold: float, stride: int) -> ProbMap:
+    """What a coarser map has of thick text, in regions where it is surer than the finer one; elsewhere 0.
 
-    Where both see a text well, the finer map is kept as it is: the coarser would join neighbouring words.
+    `stride` is that of both maps. Where both see a text well, the finer map is kept as it is: the coarser would join
+    neighbouring words.
     """
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick_px, thick_px))
-    thick = np.asarray(cv2.morphologyEx(coarse, cv2.MORPH_OPEN, disc), np.float32)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats((thick > np.float32(threshold)).view(np.uint8))
     seen = cv2.resize(fine, (coarse.shape[1], coarse.shape[0]), interpolation=cv2.INTER_AREA)
-    thick[labels == 0] = 0
-    for label, (left, top, width, height, _) in enumerate(boxes.tolist()[1:], 1):
-        window = slice(top, top + height), slice(left, left + width)
-        inside = labels[window] == label
-        if np.mean((thick[window] - seen[window])[inside]) <= surer:
-            thick[window][inside] = 0
-    return thick
+    large = np.zeros_like(coarse)
+    for thick_px, surer in LARGE:
+        side_px = -(-thick_px // stride) | 1  # a disc has a middle
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side_px, side_px))
+        thick = np.asarray(cv2.morphologyEx(coarse, cv2.MORPH_OPEN, disc), np.float32)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats((thick > np.float32(threshold)).view(np.uint8))
+        for label, (left, top, width, height, _) in enumerate(boxes.tolist()[1:], 1):
+            window = slice(top, top + height), slice(left, left + width)
+            inside = labels[window] == label
+            if np.mean((thick[window] - seen[window])[inside]) > surer:
+                large[window][inside] = np.maximum(large[window], thick[window])[inside]
+    return large

@@ -96,12 +96,12 @@ def test_large_text_comes_from_the_coarser_map() -> None:
     coarse[5:25, 5:60] = coarse[30:45, 5:60] = 0.9
     coarse[5:45, 70:74] = 0.9
     fine[4 * 30 : 4 * 45, 4 * 5 : 4 * 60] = 0.85
-    large = tiling.large_text(coarse, fine, 0.3, 7, 0.1)
+    large = tiling.large_text(coarse, fine, 0.3, 1)
     assert large[8:22, 8:57] == pytest.approx(0.9), "what only the coarser map has"
     assert not large[28:].any(), "the finer map has it too"
     assert not large[:, 65:].any(), "thin text"
-    assert tiling.large_text(coarse, fine, 0.3, 3, 0.4)[8:42, 71:73].all(), "which the finer map does not see at all"
-    tiling.add_large(fine, coarse, 0.3, 7, 0.1)
+    assert tiling.large_text(coarse, fine, 0.3, 2)[8:42, 71:73].all(), "unless the finer map does not see it"
+    tiling.add_large(fine, coarse, 0.3, 1)
     assert fine[60, 100] == pytest.approx(0.9) and fine[150, 100] == np.float32(0.85)
 
 
@@ -115,7 +115,7 @@ def test_when_tiles_are_used() -> None:
     assert side((700, 720), 720, reference) == 0, "one tile is the picture"
     assert side((300, 2100), 2000) == 0, "tiles would be seen smaller than the whole"
     pixels, largest = 9000 * 9800, side((9000, 9800), tiling.MIN_SIDE_PX, reference)
-    assert pixels * (1024 / largest) ** 2 <= tiling.MAX_PIXELS, "memory is bounded"
+    assert pixels * (1024 / largest) ** 2 <= tiling.MAX_SEEN_PIXELS, "memory is bounded"
 
 
 @pytest.mark.parametrize("size", [(1, 5000), (90, 40000), (3000, 70)])
