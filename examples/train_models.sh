@@ -8,7 +8,8 @@
 # DATA holds icdar2015_train and msra_td500_train, each with images/ and gt/ in the format icdar, and backgrounds/ with
 # photographs without text. Validation is ICDAR2015's pictures 901 to 1000 and every tenth of MSRA-TD500; nothing is
 # trained on them. RESNET18 may name a file of ResNet-18 trained on ImageNet, as torchvision's, for the large models to
-# begin with; see docs/training.md for what that is worth. The sizes below are for one large GPU; the same, on a CPU, in a minute:
+# begin with; else they begin with one that has learned what the backbone of diffbin-words answers. The sizes below are
+# for one large GPU; the same, on a CPU, in a minute:
 #
 #   RENDERED=6 STEPS=2 BATCH=2 WORKERS=0 SETTINGS="augment.crop_px=96 augment.crop_px_min=0" examples/train_models.sh DATA OUT words
 set -euo pipefail
@@ -43,8 +44,15 @@ on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.l
     --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
     --set=augment.scale_min=0.35 --set=augment.scale_max=1.1 --set=targets.shrink_ratio=0.6)
 large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64
-    --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375
-    ${RESNET18:+--backbone="$RESNET18"})
+    --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375)
+: "${RESNET18:=$out/resnet18.pth}"
+
+match() { # OPTIONS...; a ResNet-18 that answers what the embedded model's does, where none trained on ImageNet is named
+    local settings=("${@#--set=}" data.root="$data" data.batch_size="$BATCH" data.workers="$WORKERS" $SETTINGS)
+    mkdir -p "$out"
+    [ -f "$RESNET18" ] ||
+        python "$(dirname "$0")/match_features.py" diffbin-words "$((STEPS / 10 + 1))" "$RESNET18" diffbin_words "${settings[@]}"
+}
 
 for model in "${@:-words}"; do
     case $model in
@@ -60,9 +68,15 @@ for model in "${@:-words}"; do
     esac
     case $model in
     words) train words --weights diffbin-words && finish words "${words[@]}" ;;
-    words_large) train words_large "${large[@]}" && finish words_large "${words[@]}" ;;
+    words_large)
+        match "${large[@]}"
+        train words_large "${large[@]}" --backbone "$RESNET18" && finish words_large "${words[@]}"
+        ;;
     lines) train lines "${on_lines[@]}" --weights diffbin-lines && finish lines "${lines[@]}" ;;
-    lines_large) train lines_large "${on_lines[@]}" "${large[@]}" && finish lines_large "${lines[@]}" ;;
+    lines_large)
+        match "${on_lines[@]}" "${large[@]}"
+        train lines_large "${on_lines[@]}" "${large[@]}" --backbone "$RESNET18" && finish lines_large "${lines[@]}"
+        ;;
     *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
     esac
 done

@@ -132,6 +132,7 @@ class Augment:
     crop: Literal["text", "scale"] = "text"
     flip_p: float = 0.5
     rotate_deg: float = 10.0
+    quarter_p: float = 0.0  # chance of a quarter turn besides, to either side: words that run up or down
     scale_min: float = 0.5
     scale_max: float = 3.0
     min_side_ratio: float = 0.1  # smallest window of crop="text", as a share of the picture
@@ -139,6 +140,7 @@ class Augment:
     saturation_delta: float = 0.5
     contrast_delta: float = 0.0
     blur_p: float = 0.0  # chance of a slight blur
+    motion_p: float = 0.0  # chance of the blur of a hand that moves
     noise_p: float = 0.0  # chance of noise
     paste_p: float = 0.0  # chance that words of another picture of the source are pasted into the crop
     paste_max: int = 3  # of them
@@ -148,7 +150,7 @@ class Augment:
         check_range(
             "0 or more", self, ("crop_px_min", "rotate_deg", "brightness_delta", "saturation_delta", "contrast_delta")
         )
-        check_range("from 0 to 1", self, ("flip_p", "blur_p", "noise_p", "paste_p"))
+        check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
         if self.crop_px_min and (self.crop_px_min % 32 or not 0 < self.crop_px_min <= self.crop_px):
             raise ConfigError(
                 f"augment.crop_px_min is {self.crop_px_min}; it must be a multiple of 32 up to crop_px, {self.crop_px}."

@@ -4,6 +4,7 @@ import pytest
 
 from diffbin.config import Augment
 from diffbin.data.augment import augment, clip, distort, jitter_colour, place, sample_cut
+from diffbin.data.motion import motion_blur
 from diffbin.data.sample import Sample, Scene, as_scene
 from diffbin.data.warp import Placement, rotation, transform, warp, window_matrix
 from diffbin.detections import Points
@@ -166,3 +167,28 @@ def test_noise_is_centred() -> None:
     picture = np.full((64, 64, 3), 100, np.uint8)
     out = distort(picture, Augment(noise_p=1.0), np.random.default_rng(3))
     assert out.mean() == pytest.approx(100, abs=0.5) and 1 < out.std() < 13
+
+
+@pytest.mark.parametrize("crop", ["text", "scale"])
+def test_a_quarter_turn_takes_words_with_it(crop: str) -> None:
+    config = Augment(crop_px=256, crop=crop, quarter_p=1.0, scale_min=0.8, scale_max=0.8, **STILL)  # type: ignore[arg-type]
+    wide = scene([box(40, 80, 280, 100)])
+    rising = set()
+    for seed in range(12):
+        out = augment(wide, config, np.random.default_rng(seed))
+        (polygon,) = out.polygons
+        (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
+        assert y1 - y0 > 8 * (x1 - x0) and area(polygon) > 0
+        assert out.picture[round(y0) + 2 : round(y1) - 2, round(x0) + 2 : round(x1) - 2].min() > 200
+        rising.add(bool(polygon[1, 1] < polygon[0, 1]))
+    assert rising == {False, True}, "to either side"
+
+
+def test_motion_blurs_along_a_line_and_keeps_the_light() -> None:
+    picture = np.full((64, 64, 3), 60, np.uint8)
+    picture[32, 32] = 255
+    across, down = motion_blur(picture, 3, 0), motion_blur(picture, 3, np.pi / 2)
+    assert (across[32, 30:35] > 60).all() and (across[28:32] == 60).all()
+    assert np.array_equal(across.transpose(1, 0, 2), down)
+    assert abs(int(across.sum()) - int(picture.sum())) < 100
+    assert not np.array_equal(distort(picture, Augment(motion_p=1.0), np.random.default_rng(0)), picture)

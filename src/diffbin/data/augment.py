@@ -9,10 +9,11 @@ import pyclipper
 from numpy.typing import NDArray
 
 from diffbin.config import Augment
+from diffbin.data.motion import motion_blur
 from diffbin.data.paste import paste
 from diffbin.data.picture import Pixels
 from diffbin.data.sample import Sample, Scene
-from diffbin.data.warp import FURTHER, Matrix, Placement, rotation, transform, warp, window_matrix
+from diffbin.data.warp import FURTHER, Matrix, Placement, quarter_turn, rotation, transform, warp, window_matrix
 from diffbin.detections import Points
 from diffbin.geometry import CLIP_UNITS
 
@@ -21,6 +22,7 @@ VISIBLE_RATIO = 0.6  # of its area; a region cut further is ignored
 ANYWHERE_P = 0.2  # share of the windows of crop="scale" that look for no region
 JITTER_RATIO = 0.35  # of the window: how far its centre strays from the region it looks for
 BLUR_SIGMA_PX = (0.4, 1.2)
+MOTION_REACH_PX = (1.0, 4.0)  # to either side
 NOISE_SIGMA = (2.0, 12.0)
 NORMAL_OF_BYTE = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)], np.float32)
 
@@ -51,15 +53,17 @@ def augment(scene: Scene, config: Augment, rng: np.random.Generator, *, donor: S
 
 def place(scene: Scene, config: Augment, rng: np.random.Generator) -> tuple[Placement, Regions]:
     """Draws flip, rotation and window, and brings the regions into the crop."""
-    height, width = scene.size
-    turn = rotation(config.rotate_deg * rng.uniform(-1, 1), (height, width))
+    size, quarter = scene.size, np.eye(3)
+    if config.quarter_p and rng.random() < config.quarter_p:
+        quarter, size = quarter_turn(size, clockwise=bool(rng.random() < 0.5)), size[::-1]
+    turn = rotation(config.rotate_deg * rng.uniform(-1, 1), size) @ quarter
     flipped = bool(rng.random() < config.flip_p)
     if flipped:
-        turn = turn @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
+        turn = turn @ np.array([[-1.0, 0, scene.size[1]], [0, 1, 0], [0, 0, 1]])
     polygons = [transform(p[::-1] if flipped else p, turn) for p in scene.polygons]  # still clockwise
     turned = Regions(polygons, [bool(i) for i in scene.ignored], list(scene.texts))
     choose = {"text": _place_text, "scale": _place_scale}[config.crop]
-    return choose(turned, turn, (height, width), config, rng)
+    return choose(turned, turn, size, config, rng)
 
 
 def _place_text(
@@ -180,9 +184,11 @@ def jitter_colour(picture: Pixels, config: Augment, rng: np.random.Generator) ->
 
 
 def distort(picture: Pixels, config: Augment, rng: np.random.Generator) -> Pixels:
-    """A slight blur and normal noise, each with its own chance."""
+    """A slight blur, one of motion, and normal noise, each with its own chance."""
     if config.blur_p > rng.random():
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(*BLUR_SIGMA_PX))), np.uint8)
+    if config.motion_p and rng.random() < config.motion_p:
+        picture = motion_blur(picture, rng.uniform(*MOTION_REACH_PX), rng.uniform(0, np.pi))
     if config.noise_p > rng.random():
         table = np.rint(NORMAL_OF_BYTE * rng.uniform(*NOISE_SIGMA)).astype(np.int16)
         noise = table[np.frombuffer(rng.bytes(picture.size), np.uint8).reshape(picture.shape)]

@@ -42,6 +42,14 @@ def rotation(degrees: float, size: tuple[int, int]) -> Matrix:
     return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0, 0, 1]])
 
 
+def quarter_turn(size: tuple[int, int], *, clockwise: bool) -> Matrix:
+    """Of a picture of `size` (h, w), whose sides change places."""
+    height, width = size
+    if clockwise:
+        return np.array([[0.0, -1, height], [1, 0, 0], [0, 0, 1]])
+    return np.array([[0.0, 1, 0], [-1, 0, width], [0, 0, 1]])
+
+
 def window_matrix(left: float, top: float, scale: float) -> Matrix:
     """Moves `(left, top)` to the origin, then scales."""
     return np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])

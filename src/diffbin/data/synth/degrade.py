@@ -7,6 +7,7 @@ from random import Random
 import cv2
 import numpy as np
 
+from diffbin.data.motion import motion_blur
 from diffbin.data.synth.pixels import Picture
 
 TILE_PX = 1024
@@ -21,23 +22,11 @@ def blur(rng: Random, picture: Picture) -> Picture:
     if kind < 0.75:
         return cv2.GaussianBlur(picture, (0, 0), math.exp(rng.uniform(math.log(0.4), math.log(2.2))))
     if kind < 0.85:
-        return _move(rng, picture)
+        return motion_blur(picture, rng.uniform(1, 4), rng.uniform(0, math.pi))
     h, w = picture.shape[:2]
     share = rng.uniform(0.45, 0.9)
     small = cv2.resize(picture, (round(w * share), round(h * share)), interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (w, h), interpolation=rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC)))
-
-
-def _move(rng: Random, picture: Picture) -> Picture:
-    reach, angle = rng.uniform(1, 4), rng.uniform(0, math.pi)
-    side = 2 * math.ceil(reach) + 1
-    kernel = np.zeros((side, side), np.float32)
-    x, y = reach * math.cos(angle), reach * math.sin(angle)
-    middle = side // 2
-    ends = [(round((middle + s * x) * 16), round((middle + s * y) * 16)) for s in (-1, 1)]
-    cv2.line(kernel, ends[0], ends[1], 1.0, 1, cv2.LINE_AA, 4)
-    kernel[middle, middle] = max(kernel[middle, middle], 1.0)
-    return cv2.filter2D(picture, -1, kernel / kernel.sum())
 
 
 def expose(rng: Random, picture: Picture) -> Picture:
