@@ -45,13 +45,15 @@ on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.l
     --set=augment.scale_min=0.35 --set=augment.scale_max=1.1 --set=targets.shrink_ratio=0.6)
 large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64
     --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375)
-: "${RESNET18:=$out/resnet18.pth}"
+learned=$out/resnet18.pth
 
 match() { # OPTIONS...; a ResNet-18 that answers what the embedded model's does, where none trained on ImageNet is named
     local settings=("${@#--set=}" data.root="$data" data.batch_size="$BATCH" data.workers="$WORKERS" $SETTINGS)
     mkdir -p "$out"
-    [ -f "$RESNET18" ] ||
-        python "$(dirname "$0")/match_features.py" diffbin-words "$((STEPS / 10 + 1))" "$RESNET18" diffbin_words "${settings[@]}"
+    [ -n "${RESNET18:-}" ] || [ -f "$learned" ] || {
+        python "$(dirname "$0")/match_features.py" diffbin-words "$((STEPS / 10 + 1))" "$learned.part" diffbin_words "${settings[@]}" &&
+            mv "$learned.part" "$learned"
+    }
 }
 
 for model in "${@:-words}"; do
@@ -70,12 +72,12 @@ for model in "${@:-words}"; do
     words) train words --weights diffbin-words && finish words "${words[@]}" ;;
     words_large)
         match "${large[@]}"
-        train words_large "${large[@]}" --backbone "$RESNET18" && finish words_large "${words[@]}"
+        train words_large "${large[@]}" --backbone "${RESNET18:-$learned}" && finish words_large "${words[@]}"
         ;;
     lines) train lines "${on_lines[@]}" --weights diffbin-lines && finish lines "${lines[@]}" ;;
     lines_large)
         match "${on_lines[@]}" "${large[@]}"
-        train lines_large "${on_lines[@]}" "${large[@]}" --backbone "$RESNET18" && finish lines_large "${lines[@]}"
+        train lines_large "${on_lines[@]}" "${large[@]}" --backbone "${RESNET18:-$learned}" && finish lines_large "${lines[@]}"
         ;;
     *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
     esac

@@ -101,9 +101,7 @@ def test_the_script_that_trains_the_models_asks_for_what_there_is(tmp_path: Path
     stand_in.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" >> {log}; printf '\\n' >> {log}\n")
     stand_in.chmod(0o755)
     python = stand_in.with_name("python")  # it would teach a backbone
-    python.write_text(
-        f"#!/bin/sh\nprintf '%s\\n' \"$@\" >> {tmp_path / 'taught'}; touch {tmp_path / 'runs' / 'resnet18.pth'}\n"
-    )
+    python.write_text(f'#!/bin/sh\nprintf \'%s\\n\' "$@" >> {tmp_path / "taught"}; touch "$4"\n')
     python.chmod(0o755)
     known = {**os.environ, "PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
     script = [ROOT / "examples" / "train_models.sh", tmp_path / "data", tmp_path / "runs"]
@@ -113,6 +111,7 @@ def test_the_script_that_trains_the_models_asks_for_what_there_is(tmp_path: Path
     for changed in trained(asked):
         assert changed.name.endswith(("words", "lines", "large")) and changed.augment.crop_px == 640
     _, teacher, steps, out, name, *settings = (tmp_path / "taught").read_text().splitlines()  # once, for both
-    assert (teacher, steps, out) == ("diffbin-words", "3001", str(tmp_path / "runs" / "resnet18.pth"))
+    assert (teacher, steps, out) == ("diffbin-words", "3001", str(tmp_path / "runs" / "resnet18.pth.part"))
+    assert (tmp_path / "runs" / "resnet18.pth").exists()
     assert override(recipes.load(name), settings).model.backbone == "resnet18"
     assert subprocess.run([*script, "nothing"], check=False, env=known, capture_output=True).returncode == 2
