@@ -187,6 +187,7 @@ def test_what_a_gpu_does_at_first_is_not_timed(pictures: list[Path], monkeypatch
     assert runs.count(2) == 1
 
 
+@pytest.mark.slow
 def test_rendered_pictures_are_the_same_every_time() -> None:
     with rendered() as first, rendered() as second:
         assert [load(path).shape for path in first] == [(720, 1280, 3)] * 4
