@@ -25,7 +25,7 @@ MODELS = {
     "dbnetpp_resnet50-oclip_fpnc_1200e_icdar2015": (Model(backbone="resnet50_oclip", scale_fusion=True), 26_052_844),
 }
 
-QUICK = {  # of each backbone and neck one
+QUICK = {  # each kind of layer and neck once; all are run by `make test`
     "dbnet_resnet18_fpnc_1200e_icdar2015",
     "dbnet_resnet50-oclip_1200e_icdar2015",
     "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015",
@@ -70,7 +70,7 @@ def answers(network: DBNet, batch: torch.Tensor) -> dict[str, NDArray[np.floatin
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    """One thread alone sums in another order, too."""
+    """The order of sums depends on the number of threads; the reference's answers are met with two."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
