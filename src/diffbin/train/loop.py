@@ -15,6 +15,7 @@ from diffbin.metrics.evaluate import list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.train import devices
+from diffbin.train.allocator import keeping_freed
 from diffbin.train.guard import named, too_many
 from diffbin.train.log import RunLog
 from diffbin.train.loggers import Place, check_loggers
@@ -52,7 +53,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
         if saved:
             restore(run, saved)
         try:
-            _train(run, recipe, out)
+            with keeping_freed(fabric.device):
+                _train(run, recipe, out)
         except torch.OutOfMemoryError:
             pass  # told of below, when the tensors of the failed step are gone
         else:
