@@ -221,6 +221,7 @@ class Optim:
     per: Literal["epoch", "step"] = "epoch"  # when the rate changes
     clip_norm: float = 0.0  # 0 = gradients are not clipped
     layer_decay: float = 1.0  # rate of each backbone stage as a share of the next one's, head to stem; 1 = one rate
+    trainable_layers: Literal[0, 1, 2, 3, 4, 5] = 5  # how many of the backbone's stem and four stages learn, the last
 
     def __post_init__(self) -> None:
         check_range("above 0", self, ("lr",))

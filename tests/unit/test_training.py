@@ -12,7 +12,7 @@ import torch
 
 from conftest import small_recipe
 from diffbin import recipes
-from diffbin.config import Optim, Source, Train
+from diffbin.config import Optim, Recipe, Source, Train
 from diffbin.data.dataset import SampleNumbers, TrainSet, collate
 from diffbin.errors import ConfigError, ModelError, TrainingError, TrainingWarning
 from diffbin.model import checkpoints
@@ -94,6 +94,35 @@ def test_a_step_that_is_not_finite_changes_nothing(pages: Path, monkeypatch: pyt
     for key, state in run.optimizer.state_dict()["state"].items():
         assert torch.equal(state["exp_avg"], before[1][key]["exp_avg"])
     assert "img_" in data.name(0)
+
+
+STEM, FIRST = ("backbone.stem.",), ("backbone.layer1.",)
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.mark.parametrize(("layers", "still"), [(5, ()), (4, STEM), (3, STEM + FIRST), (0, ("backbone.",))])
+def test_layers_that_do_not_learn_stay_as_they_are(layers: int, still: tuple[str, ...], pages: Path) -> None:
+    optim = Optim(name="adamw", lr=0.01, weight_decay=0.1, trainable_layers=layers)  # type: ignore[arg-type]
+    same, changed = after_a_step(replace(small_recipe(pages), optim=optim))
+    assert not [name for name in changed if name.startswith(still)]
+    learning = [name for name in same if not name.startswith(still) and name.endswith(("conv1.weight", *STATISTICS))]
+    assert not learning
+
+
+def test_frozen_norm_keeps_statistics_alone(pages: Path) -> None:
+    recipe = replace(small_recipe(pages), train=Train(steps=1, precision="32", frozen_norm=True))
+    same, changed = after_a_step(recipe)
+    kept = {name for name in same | changed if name.startswith("backbone.") and name.endswith(STATISTICS)}
+    assert kept <= same and "backbone.stem.0.weight" in changed and "det_head.binarize.1.running_var" in changed
+
+
+def after_a_step(recipe: Recipe) -> tuple[set[str], set[str]]:
+    """The names of the weights and statistics that a step leaves as they are, and of those that it changes."""
+    run, data = begin(devices.open_fabric("32"), recipe, None), TrainSet(recipe)
+    before = copy.deepcopy(run.network.state_dict())
+    train_step(run, DBLoss(recipe.loss), [collate([data[0], data[1]])], recipe)
+    same = {name for name, value in run.network.state_dict().items() if torch.equal(value, before[name])}
+    return same, set(before) - same
 
 
 def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:

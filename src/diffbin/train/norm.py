@@ -3,13 +3,17 @@
 import torch
 from torch import Tensor, nn
 
+from diffbin.config import Recipe
 from diffbin.train import devices
+from diffbin.train.optimizer import depth_of
 
 
-def freeze_norm(network: nn.Module) -> None:
-    """BatchNorm uses its running statistics and leaves them as they are; its scale and shift still learn."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+def freeze_norm(network: nn.Module, recipe: Recipe) -> None:
+    """BatchNorm uses its running statistics and leaves them as they are: in the whole backbone if `frozen_norm` says
+    so, where its scale and shift still learn, or else in its layers that do not learn at all."""
+    learning = 0 if recipe.train.frozen_norm else recipe.optim.trainable_layers
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and depth_of(name) > learning:
             module.eval()
 
 

@@ -30,6 +30,13 @@ def make_optimizer(network: nn.Module, config: Optim) -> torch.optim.Optimizer:
     return torch.optim.AdamW(settings, config.lr)
 
 
+def freeze_layers(network: nn.Module, trainable: int) -> None:
+    """Of the backbone's five layers, its stem and four stages, only the last `trainable` learn; the neck and the head
+    do in any case."""
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(depth_of(name) <= trainable)
+
+
 def depth_of(name: str) -> int:
     """How far a parameter is from the head: neck and head 0, the backbone's stages from the last to the first 1 to 4,
     its stem 5."""

@@ -15,7 +15,7 @@ from diffbin.model.dbnet import DBNet
 from diffbin.train.ema import EMA
 from diffbin.train.guard import Guard
 from diffbin.train.norm import synchronise_norm
-from diffbin.train.optimizer import make_optimizer, set_rate
+from diffbin.train.optimizer import freeze_layers, make_optimizer, set_rate
 from diffbin.train.patience import Patience
 from diffbin.train.start import Start
 from diffbin.train.teacher import Teacher
@@ -47,6 +47,7 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
     network = DBNet(recipe.model, k=recipe.loss.k).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start:
         checkpoints.load_into(network, start.weights, source=start.source, part=start.part)
+    freeze_layers(network, recipe.optim.trainable_layers)
     ema = EMA(network, recipe.train.ema_decay) if recipe.train.ema_decay > 0 else None
     if recipe.train.sync_norm:
         synchronise_norm(network, fabric.device)

@@ -32,8 +32,7 @@ def train_step(run: Run, criterion: DBLoss, batches: Sequence[Batch], recipe: Re
     Where a loss or the gradient is not finite, nothing changes but `run.step` and `run.guard`.
     """
     run.wrapped.train()
-    if recipe.train.frozen_norm:
-        freeze_norm(run.network.backbone)
+    freeze_norm(run.network, recipe)
     devices.seed(recipe.train.seed, run.step)
     before, sums = norm_state(run.network), dict[str, float]()
     for number, batch in enumerate(batches, 1):
