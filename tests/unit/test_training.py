@@ -100,10 +100,14 @@ STEM, FIRST = ("backbone.stem.",), ("backbone.layer1.",)
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
+@pytest.mark.parametrize("sync_norm", [False, True])
 @pytest.mark.parametrize(("layers", "still"), [(5, ()), (4, STEM), (3, STEM + FIRST), (0, ("backbone.",))])
-def test_layers_that_do_not_learn_stay_as_they_are(layers: int, still: tuple[str, ...], pages: Path) -> None:
+def test_layers_that_do_not_learn_stay_as_they_are(
+    layers: int, still: tuple[str, ...], sync_norm: bool, pages: Path
+) -> None:
     optim = Optim(name="adamw", lr=0.01, weight_decay=0.1, trainable_layers=layers)  # type: ignore[arg-type]
-    same, changed = after_a_step(replace(small_recipe(pages), optim=optim))
+    settings = Train(steps=1, precision="32", sync_norm=sync_norm)
+    same, changed = after_a_step(replace(small_recipe(pages), optim=optim, train=settings))
     assert not [name for name in changed if name.startswith(still)]
     learning = [name for name in same if not name.startswith(still) and name.endswith(("conv1.weight", *STATISTICS))]
     assert not learning

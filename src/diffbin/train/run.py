@@ -47,10 +47,10 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
     network = DBNet(recipe.model, k=recipe.loss.k).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start:
         checkpoints.load_into(network, start.weights, source=start.source, part=start.part)
-    freeze_layers(network, recipe.optim.trainable_layers)
     ema = EMA(network, recipe.train.ema_decay) if recipe.train.ema_decay > 0 else None
     if recipe.train.sync_norm:
         synchronise_norm(network, fabric.device)
+    freeze_layers(network, recipe.optim.trainable_layers)
     wrapped, optimizer = fabric.setup(network, make_optimizer(network, recipe.optim))
     if ema:
         ema.network.to(next(network.parameters()))
