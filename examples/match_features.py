@@ -49,7 +49,7 @@ def match(teacher: nn.Module, taught: Recipe, recipe: Recipe, steps: int) -> nn.
     torch.manual_seed(recipe.train.seed)
     network = Pupil(recipe.model.backbone, teacher.channels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pupil, optimizer = fabric.setup(network, torch.optim.AdamW(network.parameters(), RATE, weight_decay=WEIGHT_DECAY))
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, WARM_UP, cycle_momentum=False)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=WARM_UP, cycle_momentum=False)
     teacher = teacher.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = train_loader(recipe, train_set=TrainSet(recipe))
     began = time.monotonic()

@@ -69,15 +69,23 @@ for model in "${@:-words}"; do
             --set words_max=10 --set height_min_px=20 --set height_max_px=220 ;;
     esac
     case $model in
-    words) train words --weights diffbin-words && finish words "${words[@]}" ;;
+    words) # each command on a line of its own: behind && the script would go on where one fails
+        train words --weights diffbin-words
+        finish words "${words[@]}"
+        ;;
     words_large)
         match "${large[@]}"
-        train words_large "${large[@]}" --backbone "${RESNET18:-$learned}" && finish words_large "${words[@]}"
+        train words_large "${large[@]}" --backbone "${RESNET18:-$learned}"
+        finish words_large "${words[@]}"
         ;;
-    lines) train lines "${on_lines[@]}" --weights diffbin-lines && finish lines "${lines[@]}" ;;
+    lines)
+        train lines "${on_lines[@]}" --weights diffbin-lines
+        finish lines "${lines[@]}"
+        ;;
     lines_large)
         match "${on_lines[@]}" "${large[@]}"
-        train lines_large "${on_lines[@]}" "${large[@]}" --backbone "${RESNET18:-$learned}" && finish lines_large "${lines[@]}"
+        train lines_large "${on_lines[@]}" "${large[@]}" --backbone "${RESNET18:-$learned}"
+        finish lines_large "${lines[@]}"
         ;;
     *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
     esac

@@ -125,6 +125,16 @@ def test_results_are_gathered_in_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_running_averages_are_those_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import sys\nimport torch\nfrom diffbin.train import devices\ndevices.open_fabric('32')\n"
+        "norm = torch.nn.BatchNorm2d(3)\nnorm.running_mean += devices.rank() + 1\ndevices.align_buffers(norm)\n"
+        "found = norm.running_mean.tolist()\ndevices.close()\nsys.exit(found != [1, 1, 1])\n"
+    )
+    done = run([sys.executable, *TWO[: -len(DIFFBIN)], str(tmp_path / "program.py")])
+    assert done.returncode == 0, done.stderr
+
+
 def test_shares_must_be_equal(pages: Path, tmp_path: Path) -> None:
     done = run(command(pages, *TWO, out=tmp_path / "run", data__batch_size=3))
     assert done.returncode and "must be a multiple of 2 processes" in done.stderr

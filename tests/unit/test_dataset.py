@@ -62,6 +62,16 @@ class FakeRenderer:
         return Sample(np.full((80, 120, 3), seed % 200 + 50, np.uint8), [polygon], np.array([False]), ["word"])
 
 
+def test_a_step_comes_in_parts(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    whole = recipe(tmp_path)
+    whole = replace(whole, data=replace(whole.data, batch_size=4))
+    parted = replace(whole, train=replace(whole.train, accumulate=2))
+    wanted = [sample for batch in islice(train_loader(whole), 2) for sample in batch.pictures]
+    found = [sample for batch in islice(train_loader(parted), 4) for sample in batch.pictures]
+    assert len(found) == len(wanted) == 8 and all(map(torch.equal, found, wanted))
+
+
 def test_rendered_text_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "Renderer", lambda config: FakeRenderer())
     endless = recipe(tmp_path, Source(format="synth"))

@@ -1,5 +1,6 @@
 """Training further on pictures of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -50,6 +51,22 @@ def test_settings_follow_from_the_labels(tmp_path: Path) -> None:
     curved = suit(small_recipe(tmp_path), source, 5000, Text(0.05, 0.3, 0.5, 0.5, 720))
     assert curved.preprocess.short_px == 640 and curved.decode.shape == "polygon" and curved.augment.rotate_deg == 30
     assert curved.train.steps == 4000 and curved.data.validation[0].part == "9::10"
+
+
+def test_what_is_held_back_chooses_nothing(tmp_path: Path) -> None:
+    source = folder(tmp_path, 10)
+    before = plan("diffbin-words", source, []).recipe
+    for i in (4, 9):  # every fifth
+        (tmp_path / "gt" / f"{i}.txt").write_text("1,1,120,60,100,90,1,40,word")
+    assert plan("diffbin-words", source, []).recipe == before
+
+
+def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:
+    recipe = small_recipe(tmp_path)
+    taught = replace(recipe.train, teacher="diffbin-words")
+    recipe = replace(recipe, train=taught, loss=replace(recipe.loss, distill_weight=2.0))
+    suited = suit(recipe, Source(), 12, Text(0.05, 0.3, 0.5, 0.5, 720))
+    assert not suited.train.teacher and not suited.loss.distill_weight
 
 
 def test_turned_text_is_seen(tmp_path: Path) -> None:

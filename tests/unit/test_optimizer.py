@@ -8,7 +8,7 @@ from diffbin.config import Model, Optim
 from diffbin.errors import ConfigError
 from diffbin.model.backbones import BACKBONES
 from diffbin.model.dbnet import DBNet
-from diffbin.train.optimizer import depth_of, make_optimizer, set_rate
+from diffbin.train.optimizer import depth_of, load_optimizer, make_optimizer, set_rate
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -44,9 +44,22 @@ def test_without_decay_groups_are_those_of_old_checkpoints() -> None:
     old = adamw.state_dict()
     for group in old["param_groups"]:
         del group["lr_ratio"]
-    adamw.load_state_dict(old)
+    load_optimizer(adamw, old)
     set_rate(adamw, 0.3)
     assert [group["lr"] for group in adamw.param_groups] == [0.3, 0.3]
+
+
+def test_settings_are_those_of_now() -> None:
+    network = DBNet(SMALL)
+    saved = make_optimizer(network, Optim(name="adamw", weight_decay=0.1, layer_decay=0.9)).state_dict()
+    optimizer = make_optimizer(network, Optim(name="adamw", weight_decay=0.2, layer_decay=0.5))
+    fresh = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    load_optimizer(optimizer, saved)
+    assert [{name: group[name] for name in fresh[0]} for group in optimizer.param_groups] == fresh
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.2}
+    for other in (Optim(), Optim(name="adamw")):
+        with pytest.raises(ConfigError, match=r"another optim\.name.*--weights"):
+            load_optimizer(make_optimizer(network, other), saved)
 
 
 @pytest.mark.parametrize("decay", [0.0, -1.0, 1.1])

@@ -1,12 +1,14 @@
 """What a run writes down: figures to each logger, pictures, and the page at its end."""
 
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from conftest import DarkIsText, page, small_recipe
 from diffbin.config import Source
@@ -17,7 +19,7 @@ from diffbin.overrides import override
 from diffbin.terminal import duration
 from diffbin.train import loggers
 from diffbin.train.log import RunLog
-from diffbin.train.loggers import CsvLogger, Place, check_loggers, open_loggers, read_csv
+from diffbin.train.loggers import CsvLogger, Place, TensorBoardLogger, check_loggers, open_loggers, read_csv
 from diffbin.train.loop import train
 from diffbin.train.report import write_report
 from diffbin.train.report.curves import chart
@@ -81,6 +83,25 @@ def test_means_of_the_steps(tmp_path: Path) -> None:
     with RunLog(Place(tmp_path / "other", small_recipe(tmp_path), 0), total=1, enabled=False) as silent:
         silent.step(1, {"loss": 1.0}, images=1)
     assert not (tmp_path / "other").exists()
+
+
+def test_time_aside_is_not_that_of_training(tmp_path: Path) -> None:
+    with RunLog(Place(tmp_path, small_recipe(tmp_path), 0), total=1) as log:
+        with log.aside():
+            time.sleep(1)
+        log.step(1, {}, images=10)
+    assert read_csv(tmp_path)[0]["images_per_s"] > 20
+
+
+def test_events_of_the_step_gone_on_from_are_kept(tmp_path: Path) -> None:
+    for start, steps in ((0, (2, 3)), (2, (4,))):
+        events = TensorBoardLogger(Place(tmp_path, small_recipe(tmp_path), start))
+        for step in steps:
+            events.write(step, {"hmean": 0.5})
+        events.close()
+    shown = EventAccumulator(str(tmp_path / "tensorboard"))
+    shown.Reload()
+    assert [event.step for event in shown.Scalars("hmean")] == [2, 4]
 
 
 class Service:

@@ -68,6 +68,16 @@ def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
         train(recipe, out=tmp_path / "run")
 
 
+def test_an_average_may_begin_later(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages, steps=2)
+    train(recipe, out=tmp_path / "run")
+    later = replace(recipe, train=replace(recipe.train, steps=3, ema_decay=0.999))
+    saved = checkpoints.load(train(later, out=tmp_path / "run", resume=True))
+    assert saved.ema
+    for name, value in saved.network.items():  # of random weights it would hold nearly all
+        assert torch.allclose(saved.ema[name].float(), value.float(), atol=0.02), name
+
+
 def test_too_many_steps_that_are_not_finite_stop_with_their_pictures(pages: Path, tmp_path: Path) -> None:
     recipe = replace(
         small_recipe(pages),

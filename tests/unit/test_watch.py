@@ -14,6 +14,7 @@ from diffbin.data.dataset import TrainSet
 from diffbin.errors import ConfigError, TrainingError, TrainingWarning
 from diffbin.model import checkpoints
 from diffbin.train import devices, loop, memory, rates, step
+from diffbin.train.loggers import read_csv
 from diffbin.train.loop import train
 from diffbin.train.patience import Patience
 from diffbin.train.preflight import Check, check, cost
@@ -53,6 +54,7 @@ def test_what_few_steps_show() -> None:
     told = cost(Check([2.0, 1.0], 0.5, "1.2 GiB", True), 36000, load_seconds=1.0)
     assert "some 10 h 0 min" in told and "1.2 GiB" in told and "data.workers" in told
     assert "data.workers" not in cost(Check([2.0, 1.0], 0.5, "", True), 10, load_seconds=0.1)
+    assert "data.workers" not in cost(Check([2.0, 1.0], 0.5, "", True), 10, load_seconds=1.0, more_workers=False)
 
 
 def test_a_batch_is_learned_with_text_seen(pages: Path) -> None:
@@ -106,6 +108,23 @@ def test_a_resumed_run_ends_where_a_straight_one_does(
             train(recipe, out=tmp_path / name, resume=True)
     with pytest.warns(TrainingWarning, match="ends after 6 of 9"):  # and does not go on when it is resumed once more
         train(recipe, out=tmp_path / "run", resume=True)
+
+
+def test_the_best_is_written_before_it_is_known_of(
+    pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(pages, steps=1, eval_every_steps=1, patience_evals=2)
+
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(checkpoints, "save_best", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, out=tmp_path / "run")
+    best = train(recipe, out=tmp_path / "run", resume=True)
+    assert checkpoints.load(best).step == 1
+    assert any("hmean" in row for row in read_csv(tmp_path / "run"))
 
 
 class Full:

@@ -202,20 +202,25 @@ class SampleNumbers:
             yield list(range(first, first + self.size))
 
 
+def worker_count(recipe: Recipe) -> int:
+    """Processes that load: `data.workers`, but no more than there are cores."""
+    return min(recipe.data.workers, os.cpu_count() or 1)
+
+
 def train_loader(
     recipe: Recipe, start_step: int = 0, *, train_set: TrainSet | None = None, size: int = 0, rank: int = 0
 ) -> Iterator[Batch]:
     """Batches of steps `start_step`, `start_step` + 1, ... without end, loaded by `recipe.data.workers` processes.
 
-    With a `size`, a step of `recipe.data.batch_size` samples comes in parts of so many; of the processes that train
-    together, the one of this `rank` gets its parts and no other's. Workers are started afresh (no fork), each on one
-    thread; close the iterator or drop it to end them.
+    A step of `recipe.data.batch_size` samples comes in parts of `size` (0 = in `recipe.train.accumulate` parts); of the
+    processes that train together, the one of this `rank` gets its parts and no other's. Workers are started afresh (no
+    fork), each on one thread; close the iterator or drop it to end them.
     """
     import torch
     from torch.utils.data import DataLoader
 
-    workers = min(recipe.data.workers, os.cpu_count() or 1)
-    step, size = recipe.data.batch_size, size or recipe.data.batch_size
+    workers = worker_count(recipe)
+    step, size = recipe.data.batch_size, size or recipe.data.batch_size // recipe.train.accumulate
     stride = step // (size * recipe.train.accumulate)  # processes
     numbers = SampleNumbers(start_step * step + rank * size, size, stride)
     loader: DataLoader[Any] = DataLoader(

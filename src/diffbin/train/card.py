@@ -18,7 +18,7 @@ from diffbin.model.cost import cost
 from diffbin.overrides import to_assignments
 
 
-def texts(start: str, recipe: Recipe, score: Report | None, *, minutes: float) -> dict[str, str]:
+def texts(start: str, recipe: Recipe, score: Report | None, *, steps: int, minutes: float) -> dict[str, str]:
     """The card that travels in the ONNX file; `score` is that of the held-back pictures."""
     sources = ", ".join(f"{source.images} (part {source.part or 'all'})" for source in recipe.data.train)
     size = Resize.ordinary(recipe.preprocess).padded
@@ -26,7 +26,7 @@ def texts(start: str, recipe: Recipe, score: Report | None, *, minutes: float) -
     told = {
         "summary": f"{start}, trained further on pictures of its owner; DBNet with {recipe.model.backbone}",
         "trained on": sources,
-        "training": f"{recipe.train.steps} steps of {recipe.data.batch_size} crops of {recipe.augment.crop_px} pixels, "
+        "training": f"{steps} steps of {recipe.data.batch_size} crops of {recipe.augment.crop_px} pixels, "
         f"{recipe.train.precision}, {minutes:.0f} minutes on {hardware()}; {datetime.now(UTC):%Y-%m-%d}, "
         f"diffbin {__version__}",
         "validation": "none: no picture was held back",

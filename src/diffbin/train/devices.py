@@ -117,6 +117,12 @@ def largest(values: Tensor, number: int) -> Tensor:
     return own[: int((chosen // own.numel() == rank()).sum())]
 
 
+def align_buffers(network: torch.nn.Module) -> None:
+    """Gives every process the buffers of the first, those that are saved: BatchNorm's running averages are its own."""
+    for buffer in network.buffers() if count() > 1 else ():
+        distributed.broadcast(buffer, 0)
+
+
 def mine(items: Sequence[T]) -> Sequence[T]:
     """This process's share of the work; `gather` puts the results together."""
     return items[rank() :: count()]

@@ -1,6 +1,5 @@
 """`diffbin train --from MODEL --images DIR --gt DIR`: trained further on one's own pictures, compared, and written."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -19,8 +18,9 @@ from diffbin.metrics.tune import choose, sizes_around, tune
 from diffbin.model import checkpoints
 from diffbin.overrides import override
 from diffbin.train import card, devices
+from diffbin.train.loggers import read_csv
 from diffbin.train.loop import train
-from diffbin.train.settings import Text, measure, suit
+from diffbin.train.settings import Text, measure, split, suit
 from diffbin.train.start import Start
 
 TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
@@ -112,8 +112,9 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
             "`diffbin zoo list`, a checkpoint .pt, or .safetensors."
         )
     stored, weights = checkpoints.read_weights(path)
-    text = measure(source, "")
-    recipe = override(suit(stored, source, len(list_labelled([source], "")), text), assignments)
+    count = len(list_labelled([source], ""))
+    text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
+    recipe = override(suit(stored, source, count, text), assignments)
     learnt, held_back = (
         len(list_labelled(sources, recipe.data.root)) if sources else 0
         for sources in (recipe.data.train, recipe.data.validation)
@@ -127,9 +128,7 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     Writes checkpoints, `model.onnx`, `model.safetensors` and `MODEL_CARD.md` to `out`. None on any but the first of
     several processes.
     """
-    began = time.time()
     last = train(planned.recipe, out=out, resume=resume, start=planned.start)
-    minutes = (time.time() - began) / 60
     if not devices.is_first():
         return None
     weights = checkpoints.read_weights(last)[1]
@@ -137,7 +136,10 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     trained = detectors[-1][1]
     recipe = replace(planned.recipe, preprocess=trained.preprocess, decode=trained.decode)
     rows = score(detectors, recipe)
-    told = card.texts(planned.model, recipe, rows[-1].report if rows else None, minutes=minutes)
+    end = read_csv(out)[-1]  # of all calls, where the run was broken off and resumed
+    told = card.texts(
+        planned.model, recipe, rows[-1].report if rows else None, steps=int(end["step"]), minutes=end["seconds"] / 60
+    )
     export(last, out / "model.onnx", card=told, recipe=recipe)
     checkpoints.write_weights(out / "model.safetensors", recipe, weights)
     card.write(out / "MODEL_CARD.md", told, [(row.name, row.detector, row.report) for row in rows], recipe)

@@ -3,7 +3,8 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -59,6 +60,13 @@ class RunLog:
             rates = {"skipped": self._skipped, "images_per_s": self._images / (now - self._since)}
             self.write(step, {**means, **rates})
             self._sums, self._images, self._skipped, self._since = {}, 0, 0, time.perf_counter()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done meanwhile is not training: `images_per_s` leaves its time out."""
+        began = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - began
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """One row of figures, everywhere."""

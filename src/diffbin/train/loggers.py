@@ -89,7 +89,7 @@ class TensorBoardLogger:
     def __init__(self, place: Place) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._events = SummaryWriter(str(place.out / "tensorboard"), purge_step=place.start)
+        self._events = SummaryWriter(str(place.out / "tensorboard"), purge_step=place.start + 1)
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """See `Logger`."""

@@ -106,8 +106,9 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
             if _due(run.step, recipe.train.save_every_steps) or run.step == total:
                 save(run, recipe, out / "checkpoints")
             if _is_judged(run.step, total, recipe):
-                _judge(run, recipe, out, log)
-                _report(run, recipe, out, total)
+                with log.aside():
+                    _judge(run, recipe, out, log)
+                    _report(run, recipe, out, total)
     if run.step < total:
         _tell_early(run, total)
     _report(run, recipe, out, total)
@@ -119,15 +120,15 @@ def _is_judged(step: int, total: int, recipe: Recipe) -> bool:
 
 
 def _judge(run: Run, recipe: Recipe, out: Path, log: RunLog) -> None:
-    """Validates and writes down what was found; the checkpoint knows of it, so that it is not done twice."""
+    """Validates and writes down what was found. The checkpoint that knows of it comes last: broken off before that, all
+    is done again."""
     report = validate(run.judged, recipe)
-    best = run.patience.judge(run.step, report.fixed.hmean)
-    save(run, recipe, out / "checkpoints")
-    if best:
+    if run.patience.judge(run.step, report.fixed.hmean):
         save(run, recipe, out / "checkpoints", best=True)
     log.write(run.step, figures(report))
     if run.fabric.is_global_zero:
         log.picture(run.step, write_samples(run.judged, recipe, out, step=run.step))
+    save(run, recipe, out / "checkpoints")
 
 
 def _report(run: Run, recipe: Recipe, out: Path, total: int) -> None:

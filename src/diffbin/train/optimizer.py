@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from diffbin.config import Optim
+from diffbin.errors import ConfigError
 
 STAGES = ("backbone.layer4.", "backbone.layer3.", "backbone.layer2.", "backbone.layer1.")
 
@@ -45,7 +46,24 @@ def depth_of(name: str) -> int:
     return next((i for i, stage in enumerate(STAGES, 1) if name.startswith(stage)), len(STAGES) + 1)
 
 
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Takes the moments of `state` alone: decay, momentum and the share of each group in the rate stay as they are.
+
+    `ConfigError` where they are those of another optimiser, or of other groups of parameters.
+    """
+    settings = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(state)
+    except ValueError:
+        raise ConfigError(
+            "The checkpoint is of another optim.name, or only one of it and the recipe has optim.layer_decay: "
+            "set them as they were, or begin a new run from its weights with --weights."
+        ) from None
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
+
+
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """The rate of the head; each group's share of it follows."""
     for group in optimizer.param_groups:
-        group["lr"] = lr * group.get("lr_ratio", 1.0)  # checkpoints of before have none
+        group["lr"] = lr * group["lr_ratio"]

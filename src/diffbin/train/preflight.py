@@ -1,6 +1,7 @@
 """Before the first step: whether the loss of one batch falls, on a copy of the run, and what the run will cost."""
 
 import math
+import os
 import sys
 import time
 import warnings
@@ -10,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from diffbin.config import Recipe
-from diffbin.data.dataset import Batch, TrainSet
+from diffbin.data.dataset import Batch, TrainSet, worker_count
 from diffbin.errors import TrainingWarning
 from diffbin.terminal import duration
 from diffbin.train import devices, memory
@@ -67,8 +68,10 @@ def look_ahead(run: Run, recipe: Recipe, batches: Sequence[Batch], *, data: Trai
         return
     if found.fault:
         warnings.warn(found.fault, TrainingWarning, stacklevel=2)
-    loading = load_seconds(data, recipe.data.batch_size // devices.count(), recipe.data.workers)
-    print(cost(found, total, load_seconds=loading), file=sys.stderr, flush=True)
+    workers = worker_count(recipe)
+    loading = load_seconds(data, recipe.data.batch_size // devices.count(), workers)
+    told = cost(found, total, load_seconds=loading, more_workers=workers < (os.cpu_count() or 1))
+    print(told, file=sys.stderr, flush=True)
 
 
 def check(run: Run, recipe: Recipe, batches: Sequence[Batch]) -> Check:
@@ -84,11 +87,12 @@ def check(run: Run, recipe: Recipe, batches: Sequence[Batch]) -> Check:
     return Check(losses, median(seconds), memory.peak(run.fabric.device), has_text)
 
 
-def cost(found: Check, steps: int, *, load_seconds: float) -> str:
-    """One line: what `steps` steps will take, where the loader needs `load_seconds` for a batch."""
+def cost(found: Check, steps: int, *, load_seconds: float, more_workers: bool = True) -> str:
+    """One line: what `steps` steps will take, where the loader needs `load_seconds` for a batch, and whether there are
+    cores for more workers."""
     pace = f"A step takes {found.seconds:.2f} s"
     if load_seconds > found.seconds:
-        pace += f", loading its batch {load_seconds:.2f} s (more data.workers are faster)"
+        pace += f", loading its batch {load_seconds:.2f} s{' (more data.workers are faster)' * more_workers}"
     whole = duration(steps * max(found.seconds, load_seconds))
     return f"{pace}: {steps} steps take some {whole}, validation not counted; {found.memory}."
 

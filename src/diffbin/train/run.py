@@ -15,7 +15,7 @@ from diffbin.model.dbnet import DBNet
 from diffbin.train.ema import EMA
 from diffbin.train.guard import Guard
 from diffbin.train.norm import synchronise_norm
-from diffbin.train.optimizer import freeze_layers, make_optimizer, set_rate
+from diffbin.train.optimizer import freeze_layers, load_optimizer, make_optimizer, set_rate
 from diffbin.train.patience import Patience
 from diffbin.train.start import Start
 from diffbin.train.teacher import Teacher
@@ -59,11 +59,12 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
 
 
 def restore(run: Run, saved: Checkpoint) -> None:
-    """Puts a run to the state that was saved; nothing else is needed to go on exactly."""
+    """Puts a run to the state that was saved; nothing else is needed to go on exactly. What the recipe says now about
+    decay and momentum holds from here on; `ConfigError` where the optimiser is another."""
     run.network.load_state_dict(saved.network)
-    run.optimizer.load_state_dict(saved.optimizer)
-    if run.ema and saved.ema:
-        run.ema.network.load_state_dict(saved.ema)
+    load_optimizer(run.optimizer, saved.optimizer)
+    if run.ema:  # an average that begins only now begins from the weights
+        run.ema.network.load_state_dict(saved.ema or saved.network)
     run.step = saved.step
     run.guard, run.patience = Guard(**saved.watch.get("guard", {})), Patience(**saved.watch.get("patience", {}))
 

@@ -88,6 +88,7 @@ def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
     steps = int(np.clip(kept * SAMPLES_A_PICTURE // batch, *STEPS))
     return replace(
         recipe,
+        loss=replace(recipe.loss, distill_weight=0.0),  # its teacher is not there any more
         preprocess=resized(recipe.preprocess, short),
         decode=replace(recipe.decode, shape="polygon" if text.curved > CURVED_SHARE else recipe.decode.shape),
         augment=Augment(

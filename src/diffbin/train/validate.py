@@ -20,6 +20,7 @@ def validate(network: DBNet, recipe: Recipe) -> Report:
     The network is left in the mode it came in.
     """
     training = network.training
+    devices.align_buffers(network)
     detector = Detector(TorchEngine(network, recipe))
     pictures = list_labelled(recipe.data.validation, recipe.data.root)
     trials = devices.gather([try_out(detector, picture) for picture in devices.mine(pictures)])
