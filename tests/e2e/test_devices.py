@@ -116,22 +116,21 @@ def test_two_processes_learn_what_one_does(pages: Path, tmp_path: Path) -> None:
 
 def test_results_are_gathered_in_order(tmp_path: Path) -> None:
     """Of a number of items that does not divide: none twice, none lost, on both processes."""
-    (tmp_path / "program.py").write_text(
-        "import sys\nfrom diffbin.train import devices\ndevices.open_fabric('32')\n"
-        "found = devices.gather([n * n for n in devices.mine(range(5))])\ndevices.close()\n"
-        "sys.exit(found != [0, 1, 4, 9, 16])\n"
-    )
-    done = run([sys.executable, *TWO[: -len(DIFFBIN)], str(tmp_path / "program.py")])
-    assert done.returncode == 0, done.stderr
+    on_two_processes(tmp_path, "found = devices.gather([n * n for n in devices.mine(range(5))])", "[0, 1, 4, 9, 16]")
 
 
 def test_running_averages_are_those_of_the_first(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(
+    norm = "norm = torch.nn.BatchNorm2d(3)\nnorm.running_mean += devices.rank() + 1\ndevices.align_buffers(norm)\n"
+    on_two_processes(tmp_path, norm + "found = norm.running_mean.tolist()", "[1, 1, 1]")
+
+
+def on_two_processes(folder: Path, program: str, wanted: str) -> None:
+    """`found` of a program is what is wanted, on both."""
+    (folder / "program.py").write_text(
         "import sys\nimport torch\nfrom diffbin.train import devices\ndevices.open_fabric('32')\n"
-        "norm = torch.nn.BatchNorm2d(3)\nnorm.running_mean += devices.rank() + 1\ndevices.align_buffers(norm)\n"
-        "found = norm.running_mean.tolist()\ndevices.close()\nsys.exit(found != [1, 1, 1])\n"
+        f"{program}\ndevices.close()\nsys.exit(found != {wanted})\n"
     )
-    done = run([sys.executable, *TWO[: -len(DIFFBIN)], str(tmp_path / "program.py")])
+    done = run([sys.executable, *TWO[: -len(DIFFBIN)], str(folder / "program.py")])
     assert done.returncode == 0, done.stderr
 
 

@@ -87,15 +87,16 @@ def test_a_run_that_does_not_get_better_ends_with_its_best(pages: Path, tmp_path
     assert "stopped early after 3 of 9 steps" in (tmp_path / "run" / "report.html").read_text()
 
 
+def broken_off(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.slow
 def test_a_resumed_run_ends_where_a_straight_one_does(
     pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small_recipe(pages, steps=9, eval_every_steps=2, save_every_steps=1, patience_evals=2)
     recipe = replace(recipe, optim=Optim(lr=1e-12))
-
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
         context.setattr(loop, "validate", broken_off)
@@ -114,9 +115,6 @@ def test_the_best_is_written_before_it_is_known_of(
     pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small_recipe(pages, steps=1, eval_every_steps=1, patience_evals=2)
-
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
         context.setattr(checkpoints, "save_best", broken_off)
