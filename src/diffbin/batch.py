@@ -22,14 +22,16 @@ from diffbin.files import write_whole
 from diffbin.formats import FORMATS
 from diffbin.image import SUFFIXES, load
 
-JPEG_QUALITY = 92
+JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture; `answer` and `overlay` are files to write, None when the answer is printed."""
+    """One picture; `name` is its path below the folder that was given, what the answer calls it; `answer` and `overlay`
+    are files to write, None when the answer is printed."""
 
     picture: Path
+    name: str
     answer: Path | None
     overlay: Path | None
 
@@ -44,18 +46,22 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
     """A job for each picture of the sources: files, folders (searched below, in name order) and globs.
 
     Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
-    a name, the second keeps its suffix, as in `a.png.txt`. Raises `InputError` for a source without a picture.
+    a name, the second keeps its suffix, as in `a.png.txt`. Raises `InputError` for a source without a picture, and for
+    several pictures whose answers would be printed without their names.
     """
     suffix, taken, jobs = FORMATS[format_][0], set[Path](), []
     for picture, below in _pictures(sources):
+        called = (below / picture.name).as_posix()
         if out is None:
-            jobs.append(Job(picture, None, None))
+            jobs.append(Job(picture, called, None, None))
             continue
         base = out / below
         names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
         taken.add(name)
-        jobs.append(Job(picture, _with(name, suffix), _with(name, ".overlay.jpg")))
+        jobs.append(Job(picture, called, _with(name, suffix), _with(name, ".overlay.jpg")))
+    if out is None and len(jobs) > 1 and format_ != "json":
+        raise InputError(f"--format {format_} does not tell the pictures apart; give --out DIR, or take --format json.")
     return jobs
 
 
@@ -118,13 +124,13 @@ def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], 
 
 
 def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
-    text = FORMATS[format_][1](found, job.picture.name)
+    text = FORMATS[format_][1](found, job.name)
     if job.answer is None or job.overlay is None:
         print(text, end="", flush=True)
         return
     write_whole(job.answer, text.encode())
     if draw_regions:
-        write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found)))
+        write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
 
 
 def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -135,6 +141,8 @@ def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return picture
 
 
-def _encode(picture: NDArray[np.uint8]) -> bytes:
+def _encode(picture: NDArray[np.uint8], path: Path) -> bytes:
+    if max(picture.shape) > JPEG_PX:
+        raise InputError(f"{path} has a side of more than {JPEG_PX} pixels; there is an answer, but no overlay.")
     _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()

@@ -168,12 +168,15 @@ def evaluate_(
     from diffbin.config import Source
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector
+    from diffbin.files import make_folder
     from diffbin.metrics.evaluate import evaluate
     from diffbin.metrics.iou import MATCHINGS
     from diffbin.plain import from_dict
 
     if matching not in MATCHINGS:
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
+    if hard:
+        make_folder(hard.parent)  # before the pictures are scored, not after
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
     with progress() as bar:
         task = bar.add_task("scoring", total=None)

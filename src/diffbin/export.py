@@ -17,7 +17,7 @@ from diffbin.config import Recipe, Runtime
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
-from diffbin.files import write_whole
+from diffbin.files import make_folder, write_whole
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
 from diffbin.model.prob_path import ProbPath
@@ -45,7 +45,7 @@ def export(
     network = checkpoints.build(recipe, halved(weights) if halve else weights, source=str(checkpoint))
     graph = to_onnx(network)
     model = add_metadata(store_halved(graph) if halve else graph, recipe, card)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         partial = Path(folder) / "model.onnx"
         onnx.save(model, str(partial))
@@ -151,4 +151,4 @@ def largest_differences(network: DBNet, path: Path) -> tuple[float, float]:
         expected = reference(torch.from_numpy(batch)).numpy()
         differences.append(float(np.abs(written.run(batch) - expected).max()))
         rounding.append(float(np.abs(reordered(torch.from_numpy(batch)).numpy() - expected).max()))
-    return max(differences), max(rounding)
+    return float(np.max(differences)), float(np.max(rounding))  # not a number where one of them is none

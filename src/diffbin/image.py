@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +27,9 @@ ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chose
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
 STRIP_PX = 64  # rows converted at a time
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
+AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
+# Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
+OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)
 TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
     "u": "if white is 65535, pass (array >> 8).astype('uint8')",
     "i": "if white is 255, pass array.astype('uint8')",
@@ -71,7 +75,7 @@ def _from_bytes(content: bytes, name: str) -> Picture:
         raise InputError(f"{name} is empty.")
     if len(content) > MAX_BYTES:
         raise LimitError(f"{name} has more than {MAX_BYTES} bytes; pictures of up to that are read.")
-    with _errors_of_pillow(name), Image.open(io.BytesIO(content)) as image:
+    with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
             _check_size((image.height, image.width), name)
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
@@ -103,16 +107,17 @@ def _from_pillow(image: Image.Image, name: str) -> Picture:
     if image.mode.startswith("I;16"):
         return _from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return _from_array(np.asarray(image.convert("RGBA")))
-    return _rgb(image)
+        return _by_strips(image, "RGBA")
+    return _by_strips(image, "RGB")
 
 
-def _rgb(image: Image.Image) -> Picture:
-    """By strips: Pillow would hold the picture three times more on the way to an array."""
+def _by_strips(image: Image.Image, mode: str) -> Picture:
+    """Pillow would hold the picture three times more on the way to an array."""
     picture = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, STRIP_PX):
         strip = picture[top : top + STRIP_PX]
-        strip[:] = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert("RGB"))
+        pixels = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert(mode))
+        strip[:] = pixels if mode == "RGB" else on_white(pixels)
     return picture
 
 
@@ -128,8 +133,17 @@ def _from_array(array: NDArray[np.uint8]) -> Picture:
         return np.repeat(array[:, :, None], 3, axis=2)
     if array.shape[2] == 3:
         return np.ascontiguousarray(array)
-    alpha = array[:, :, 3:].astype(np.uint16)
-    return ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return on_white(array)
+
+
+def on_white(rgba: NDArray[np.uint8]) -> Picture:
+    """`(h, w, 4)` uint8 RGBA -> `(h, w, 3)` uint8 RGB: what is transparent shows white."""
+    picture = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for top in range(0, len(rgba), STRIP_PX):  # sums need 16 bits, of a strip at a time
+        strip = rgba[top : top + STRIP_PX]
+        alpha = strip[:, :, 3:].astype(np.uint16)
+        picture[top : top + STRIP_PX] = (strip[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return picture
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:

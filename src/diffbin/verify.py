@@ -1,5 +1,6 @@
 """Whether engines, precisions and exports of a model answer alike: maps, regions and, with labels, hmean."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -58,7 +59,11 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {**asdict(self), "passed": self.passed}
+        results = [
+            {**asdict(result), **{name: None for name in ("map_max", "map_mean") if math.isnan(getattr(result, name))}}
+            for result in self.results  # JSON has no NaN
+        ]
+        return {**asdict(self), "results": results, "passed": self.passed}
 
 
 def verify(models: Sequence[str], *, pictures: Sequence[ImageSource] = (), labelled: Source | None = None) -> Verdict:
@@ -86,6 +91,7 @@ class _Way:
     def __init__(self, model: str, detector: Detector) -> None:
         self.model, self.detector = model, detector
         self.map_max = self.map_mean = 0.0
+        self.finite = True  # all of P
         self.both = self.all = 0
         self.matches: list[PictureMatch] = []
 
@@ -100,6 +106,7 @@ class _Way:
         """One picture's answers."""
         (prob, found), (their_prob, theirs) = answer, reference
         error = np.abs(prob - their_prob) if prob.shape == their_prob.shape else np.array(np.nan)
+        self.finite &= bool(np.isfinite(prob).all())
         self.map_max = float(np.maximum(self.map_max, error.max()))
         self.map_mean = float(np.maximum(self.map_mean, error.mean()))
         pairs = compare(theirs.polygons, np.zeros(len(theirs), np.bool_), found.polygons, found.scores)
@@ -127,6 +134,8 @@ class _Way:
 def _faults(way: _Way, reference: _Way) -> Iterator[str]:
     """What is beyond tolerance. In less than fp32 the score decides about the regions, where there are labels."""
     exact = way.detector.engine.precision == reference.detector.engine.precision == "fp32"
+    if not way.finite:
+        yield "maps hold what is not a number"
     ours, theirs, least = way.hmean, reference.hmean, AGREE if exact else AGREE_LESS
     if exact and way.map_max > MAP_MAX:
         yield f"maps differ by up to {way.map_max:.2g}, more than {MAP_MAX}"

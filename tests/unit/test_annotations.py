@@ -1,15 +1,18 @@
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from diffbin.config import Source
+from diffbin.config import Decode, Source
 from diffbin.data import labels
 from diffbin.data.annotations import list_pictures, natural_key, take_part
 from diffbin.data.labels import READERS, Label
+from diffbin.decode import decode
 from diffbin.errors import ConfigError, DependencyError, InputError
+from diffbin.formats.icdar import line
 
 QUAD = "1,2,30,2,30,20,1,20"
 
@@ -48,6 +51,19 @@ def test_numbers_in_a_transcription_are_no_vertices(tmp_path: Path, box: str, te
     found = READERS["icdar"](label(tmp_path, f"{box},{text}"))
     assert found.polygons[0].shape == (4, 2)
     assert found.texts == [text]
+
+
+@pytest.mark.parametrize("text", ["0.9000", "###"])
+def test_outlines_are_read_as_they_were_written(text: str) -> None:
+    """Grown outlines begin with several points of one round corner."""
+    rng, settings = np.random.default_rng(0), Decode(shape="polygon", unclip_ratio=2.0, epsilon_ratio=0.002)
+    for _ in range(40):
+        prob = np.zeros((720, 1280), np.float32)
+        x, y, width, height, angle = rng.uniform((200, 150, 30, 10, -40), (1000, 550, 500, 60, 40)).tolist()
+        cv2.fillPoly(prob, [cv2.boxPoints(((x, y), (width, height), angle)).astype(np.int32)], 1.0)
+        (wanted,) = decode(prob, settings, scale=(1.0, 1.0), size=(720, 1280)).polygons
+        found = labels.parse_icdar(line(wanted, text).encode(), "gt.txt")
+        assert found.texts == [text] and found.polygons[0].tolist() == wanted.round().tolist()
 
 
 def test_an_empty_file_is_a_picture_without_text(tmp_path: Path) -> None:

@@ -51,6 +51,38 @@ def test_detect_prints_or_writes(io: Run, model_file: Path, pages: Path, tmp_pat
     )
 
 
+def test_printed_answers_tell_pictures_apart(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    for name in ("a", "b\udce9"):  # the second is not UTF-8
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "1.png").write_bytes((pages / "images" / "img_1.png").read_bytes())
+    code, out, _ = run(*io, "detect", tmp_path / "in", "--model", model_file)
+    assert code == 0 and out.isascii()
+    assert [json.loads(line)["image"] for line in out.splitlines()] == ["a/1.png", "b\udce9/1.png"]
+    code, _, err = run(*io, "detect", tmp_path / "in", "--model", model_file, "--format", "icdar")
+    assert code == 2 and "give --out DIR" in err
+
+
+def test_what_no_jpeg_can_hold_does_not_end_the_run(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(pages / "images" / "img_0.png"), np.zeros((2, 70000), np.uint8))
+    code, _, err = run(*io, "detect", pages / "images", "--model", model_file, "--out", tmp_path / "out", "--draw")
+    assert code == 1 and "img_0.png has a side of more than 65500 pixels" in " ".join(err.split())
+    assert len(list((tmp_path / "out").glob("*.json"))) == 3 and len(list((tmp_path / "out").glob("*.jpg"))) == 2
+
+
+def test_where_nothing_can_be_written_is_told_at_once(
+    io: Run, model_file: Path, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("diffbin.metrics.evaluate.try_out", None)  # no picture may be scored
+    pictures = ("--images", pages / "images", "--gt", pages / "gt")
+    weights = model_file.with_name("w.safetensors")
+    for line in (("eval", "--model", model_file, "--hard", tmp_path / "file" / "x.csv", *pictures),
+                 ("tune", model_file, "--out", tmp_path / "file" / "x.onnx", *pictures),
+                 ("export", weights, "--out", tmp_path / "file" / "x.onnx")):  # fmt: skip
+        code, _, err = run(*io, *line)
+        assert code == 2 and "cannot be written to" in err and "Traceback" not in err, line
+
+
 def test_many_pictures_are_planned_at_once(tmp_path: Path) -> None:
     for i in range(2000):
         (tmp_path / f"{i}.png").touch()

@@ -65,6 +65,23 @@ def test_bad_files_are_named(tmp_path: Path, content: bytes, reason: str) -> Non
         load(tmp_path / "bad.png")
 
 
+def test_no_other_program_reads_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(*_: object, **__: object) -> None:
+        raise AssertionError("Ghostscript was asked")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", begun)
+    with pytest.raises(InputError, match="not a picture of a known format"):
+        load(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n")
+
+
+def test_what_is_transparent_shows_white_in_every_strip() -> None:
+    pixels = np.zeros((150, 4, 4), np.uint8)
+    pixels[..., 3] = np.arange(150)[:, None]
+    wanted = np.repeat(255 - np.arange(150), 12).reshape(150, 4, 3)
+    for source in (pixels, Image.fromarray(pixels), encode(Image.fromarray(pixels), "PNG")):
+        np.testing.assert_array_equal(load(source), wanted)
+
+
 def test_missing_file_folder_and_odd_arrays(tmp_path: Path) -> None:
     for source, reason in ((tmp_path / "no.png", "No such file"), (tmp_path, "directory")):
         with pytest.raises(InputError, match=reason):

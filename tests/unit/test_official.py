@@ -3,6 +3,7 @@
 import os
 import sys
 import types
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -94,6 +95,22 @@ def test_what_a_training_run_leaves_is_passed_over(
 def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(ModelError, match="not a PyTorch checkpoint, or it is damaged"):
+        official.read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("numbers", [600_000_000, 1 << 45])
+def test_a_small_file_of_endless_weights_is_refused(tmp_path: Path, numbers: int) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"state_dict": {"a": torch.zeros(1, dtype=torch.float16).expand(numbers)}}, path)
+    with pytest.raises(ModelError, match=rf"a\.pth has weights of {4 * numbers} bytes"):
+        official.read(path)
+
+
+def test_a_packed_file_is_measured_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(official, "MAX_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data/0", bytes(2 << 20))
+    with pytest.raises(ModelError, match=r"a\.pth holds 2097152 bytes when unpacked"):
         official.read(tmp_path / "a.pth")
 
 

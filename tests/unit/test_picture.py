@@ -10,6 +10,7 @@ from diffbin.data.augment import augment
 from diffbin.data.picture import PictureFile, dump_raw, jpeg_size, open_picture, raw_pixels, read_picture
 from diffbin.data.sample import Sample, Scene, as_scene
 from diffbin.errors import InputError
+from diffbin.image import load
 
 RED = np.full((45, 61, 3), (255, 0, 0), np.uint8)
 
@@ -22,6 +23,13 @@ def write(path: Path, pixels: np.ndarray = RED, **options: object) -> Path:
 def soft(height: int, width: int) -> np.ndarray:
     small = np.random.default_rng(0).integers(0, 255, (height // 40, width // 40, 3), np.uint8)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_are_those_that_users_models_see(tmp_path: Path, mode: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 4), np.uint8)
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), load(tmp_path / "a.png"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm"])

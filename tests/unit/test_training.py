@@ -150,6 +150,19 @@ def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:
     assert torch.allclose(second.network["backbone.layer1.0.conv1.weight"], weights["backbone.layer1.0.conv1.weight"])
 
 
+@pytest.mark.parametrize("spoil", ["cut", "later", "network"])
+def test_a_checkpoint_that_cannot_be_used_is_passed_over(pages: Path, tmp_path: Path, spoil: str) -> None:
+    last = train(small_recipe(pages), out=tmp_path / "run")
+    if spoil == "cut":
+        last.write_bytes(last.read_bytes()[:5000])
+    else:
+        content = torch.load(last, weights_only=True)
+        later = {"recipe": json.dumps({"name": "x", "novelty": 1})}
+        torch.save(content | (later if spoil == "later" else {"network": 5}), last)
+    with pytest.warns(TrainingWarning, match=r"step_00000004\.pt is not .* goes on from .*step_00000002\.pt"):
+        assert checkpoints.load_latest(last.parent).step == 2
+
+
 def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"nothing")
     (tmp_path / "a.safetensors").write_bytes(b"nothing")

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import SMALL, small_recipe
+from conftest import SMALL, DarkIsText, page, small_recipe
 from diffbin import cli
 from diffbin.config import Source
+from diffbin.detector import Detector
 from diffbin.errors import ModelError
 from diffbin.export import export
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
-from diffbin.verify import table, verify
+from diffbin.verify import Verdict, _Way, table, verify
 
 
 @pytest.fixture
@@ -54,6 +55,16 @@ def test_another_model_fails_with_exit_code_1(
     assert run(monkeypatch, str(model_file), "--against", other, "--json") == 1
     told = json.loads(capsys.readouterr().out)
     assert not told["passed"] and any("maps differ by up to" in r["faults"][0] for r in told["results"] if r["faults"])
+
+
+def test_maps_that_are_no_numbers_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DarkIsText, "run", lambda self, batch: np.full_like(batch[:, :1], np.nan))
+    way = _Way("dark", Detector(DarkIsText()))
+    answer = way.answer(page()[0])
+    way.compare(answer, answer, None)
+    verdict = Verdict(1, [way.result(way)], [])
+    assert not verdict.passed and "not a number" in verdict.results[0].faults[0]
+    assert "NaN" not in json.dumps(verdict.to_dict())
 
 
 def test_models_that_look_at_other_sizes_compare_by_their_regions(

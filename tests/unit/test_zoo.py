@@ -197,6 +197,18 @@ def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: P
         install.import_file(file, name="../mine")
 
 
+def test_another_file_is_not_taken_for_the_published_one(small_row: bytes, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "own.pth").write_bytes(small_row)
+    install.import_file(tmp_path / "own.pth", recipe=ROW)
+    with pytest.raises(ModelError, match=r"another file \(imported from own\.pth\).*remove it"):
+        install.get(ROW, base="http://127.0.0.1:1")
+    with pytest.raises(ModelError, match=r"There is no model /none/"):
+        zoo.find(f"/none/{ROW}")
+    (cache / f"{ROW}.onnx").unlink()
+    with pytest.raises(ModelError, match="is not an address"):
+        install.get(ROW, base="http://[bad")
+
+
 def test_a_row_without_weights_and_an_unknown_name(cache: Path) -> None:
     with pytest.raises(ModelError, match=r"No weights are published.*diffbin train dbnet_resnet18_td500"):
         install.get("dbnet_resnet18_td500")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -81,21 +82,22 @@ def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
         raise InputError(
             f'{path}, line {number}: "{bad.strip()}" stands where at least 8 coordinates "x1,y1,...,x4,y4" are due.'
         )
-    points = np.array(values, np.float32).reshape(4, 2)
-    while (point := _further_point(fields[2 * len(points) : 2 * len(points) + 2], points)) is not None:
-        points = np.vstack([points, point])
+    coordinates = [*fields[:8], *takewhile(_may_be_coordinate, fields[8:])]
+    points = np.array(coordinates[: len(coordinates) // 2 * 2], np.float32).reshape(-1, 2)
+    if len(points) > 4 and not _is_near(points[-1], points[:-1]):
+        points = points[:-1]
     return points, ",".join(fields[2 * len(points) :]).strip()
 
 
-def _further_point(fields: Sequence[str], points: Points) -> Points | None:
-    """The next vertex, told from a transcription like `1,250`: a vertex lies near the ones before it."""
-    values = [_number(field) for field in fields]
-    if len(values) < 2 or None in values or any(re.match(r"\s*0\d", field) for field in fields):
-        return None
-    point = np.array(values, np.float32)
+def _may_be_coordinate(field: str) -> bool:
+    return _number(field) is not None and not re.match(r"\s*0\d", field)
+
+
+def _is_near(point: Points, points: Points) -> bool:
+    """Whether the last pair of numbers is a vertex like those before it, and no transcription like `1,250`."""
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 2 * float(np.linalg.norm(high - low))
-    return point if bool(((point >= low - reach) & (point <= high + reach)).all()) else None
+    return bool(((point >= low - reach) & (point <= high + reach)).all())
 
 
 def _number(text: str) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.errors import InputError
+from diffbin.image import on_white
 
 Pixels = NDArray[np.uint8]
 
@@ -18,6 +19,7 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 JPEG = b"\xff\xd8"
+PNG_WITH_ALPHA = re.compile(rb"\x89PNG.{21}[\x04\x06]", re.DOTALL)  # colour types of its header
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
 
@@ -58,6 +60,11 @@ class PictureFile:
             found = None
         if found is None:
             raise self._damaged()
+        if PNG_WITH_ALPHA.match(self.content):  # seen as users' pictures are
+            flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+            whole = cv2.imdecode(np.frombuffer(self.content, np.uint8), flags)
+            if whole is not None and whole.dtype == np.uint8 and whole.shape[2:] == (4,):
+                return on_white(np.asarray(cv2.cvtColor(whole, cv2.COLOR_BGRA2RGBA, dst=whole), np.uint8))
         return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB, dst=found), np.uint8)
 
     def _damaged(self) -> InputError:

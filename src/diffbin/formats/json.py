@@ -15,4 +15,4 @@ def to_json(detections: Detections, image: str) -> str:
         for region in detections
     ]
     content = {"image": image, "size": list(detections.size), "regions": regions}
-    return json.dumps(content, ensure_ascii=False) + "\n"
+    return json.dumps(content) + "\n"  # in ASCII: a file may have a name that no encoding of the terminal has

@@ -5,7 +5,6 @@ numbers follow from the step. It is read with `weights_only=True`, so a file fro
 """
 
 import json
-import pickle
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors.torch import save as serialized
 from torch import Tensor
 
 from diffbin.config import Recipe
-from diffbin.errors import ModelError, TrainingWarning
+from diffbin.errors import ConfigError, ModelError, TrainingWarning
 from diffbin.files import write_whole
 from diffbin.model.dbnet import DBNet
 from diffbin.plain import from_dict, to_dict
@@ -92,10 +91,20 @@ def load(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = from_dict(Recipe, json.loads(content.pop("recipe")))
         content.pop("random", None)  # of files that hold it still
-        return Checkpoint(recipe=recipe, **content)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        checkpoint = Checkpoint(recipe=recipe, **content)
+        _check_tensors(checkpoint.best_weights)
+        _check_tensors(checkpoint.network)
+    except Exception as error:  # what a damaged file raises is not ours to foresee
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path} is not a checkpoint of diffbin, or it is damaged ({reason}).") from error
+        raise ModelError(
+            f"{path} is not a checkpoint of diffbin, or it is damaged, or of a later version ({reason})."
+        ) from error
+    return checkpoint
+
+
+def _check_tensors(weights: Any) -> None:
+    if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
+        raise TypeError("its weights are no table of tensors")
 
 
 def is_halved(weight: Tensor) -> bool:
@@ -114,8 +123,10 @@ def read_weights(path: Path) -> tuple[Recipe, Weights]:
         with safe_open(path, "pt") as file:
             recipe = from_dict(Recipe, json.loads(file.metadata()["recipe"]))
             return recipe, {name: _single(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} does not hold weights of diffbin, or it is damaged ({error}).") from None
+    except (SafetensorError, ConfigError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} does not hold weights of diffbin, or it is damaged, or of a later version ({error})."
+        ) from None
 
 
 def _single(weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ those of EfficientNet-PyTorch).
 
 import pickle
 import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def read(path: Path) -> Weights:
         raise ModelError(f"There is no checkpoint {path}.")
     if path.stat().st_size > MAX_BYTES:
         raise ModelError(f"{path} has {path.stat().st_size} bytes; checkpoints of up to {MAX_BYTES} are read.")
+    if (unpacked := _unpacked_bytes(path)) > MAX_BYTES:
+        raise ModelError(f"{path} holds {unpacked} bytes when unpacked; checkpoints of up to {MAX_BYTES} are read.")
     try:
         with torch.serialization.safe_globals([(_Inert, name) for name in INERT]):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -73,7 +76,20 @@ def read(path: Path) -> Weights:
     tensors = _tensors(content)
     if not tensors:
         raise ModelError(f"{path} holds no weights: neither a table of tensors nor one under `state_dict`.")
+    held = sum(4 * w.numel() for w in tensors.values())  # a few stored numbers may stand for any number of them
+    if held > MAX_BYTES or any(w.layout != torch.strided for w in tensors.values()):
+        raise ModelError(
+            f"{path} has weights of {held} bytes, or sparse ones; dense ones of up to {MAX_BYTES} are read."
+        )
     return {_bare(name): w.float() if w.is_floating_point() else w for name, w in tensors.items()}
+
+
+def _unpacked_bytes(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError):  # an old file, or damaged: torch tells
+        return 0
 
 
 def _refusal(path: Path, error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Models by name, and how a model is found: embedded, installed by `diffbin zoo get`, an ONNX file, or a checkpoint."""
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -101,8 +102,8 @@ def cache() -> Path:
 
 
 def installed(name: str) -> Path:
-    """The file of an installed model, whether it is there or not."""
-    return cache() / f"{Path(name).name}.onnx"
+    """The file of an installed model, whether it is there or not; for a path, which names none, it is never there."""
+    return cache() / (re.sub(r"[/\\]", ",", name) + ".onnx")
 
 
 def installed_names() -> list[str]:

@@ -42,6 +42,8 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
         raise ModelError(f"{url} could not be fetched whole ({reason}). {_by_hand(target)}") from None
     except OSError as error:
         raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
+    except ValueError as error:
+        raise ModelError(f"{url} is not an address ({error}).") from None
     return target
 
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbin import recipes, zoo
-from diffbin.config import Published, Recipe
+from diffbin.config import Published, Recipe, Runtime
+from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
+from diffbin.files import make_folder
 from diffbin.model import checkpoints, official
 from diffbin.zoo.download import Progress, check_digest, download
 
@@ -18,7 +20,8 @@ def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progres
     """Downloads what is published for a row, and installs it if it is the row's own weights.
 
     Returns the installed ONNX file, or for `part` "start" and "backbone" the downloaded checkpoint to train from.
-    Raises `ConfigError` for an unknown row, `ModelError` if nothing is published or it cannot be fetched or read.
+    Raises `ConfigError` for an unknown row, `ModelError` if nothing is published, if it cannot be fetched or read, and
+    where another file is installed under the row's name.
     """
     published = recipes.published(name) if name in recipes.names() else None
     if published is None:
@@ -27,7 +30,7 @@ def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progres
     if not path:
         raise ModelError(f"No {part} are published for {name}; train it: diffbin train {name}.")
     if part == "weights" and zoo.installed(name).is_file():
-        return zoo.installed(name)
+        return _published(zoo.installed(name), Path(path), name)
     file = download(base.rstrip("/") + "/" + path, zoo.cache() / "downloads", progress=progress)
     return install(file, recipes.load(name)) if part == "weights" else file
 
@@ -69,11 +72,19 @@ def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
         )
     weights, recipe = official.to_native(official.read(path), replace(recipe, name=name))
     checkpoints.build(recipe, weights, source=str(path))
-    zoo.cache().mkdir(parents=True, exist_ok=True)
+    make_folder(zoo.cache())
     native = zoo.cache() / f"{name}.safetensors"
     checkpoints.write_weights(native, recipe, weights, halve=False)
     export(native, zoo.installed(name), card=_card(path, name), halve=False)
     return zoo.installed(name)
+
+
+def _published(there: Path, weights: Path, name: str) -> Path:
+    """What is installed, where it is of the published file."""
+    of = OnnxEngine(there, Runtime(device="cpu")).card.get("summary", "")
+    if of != _card(weights, name)["summary"]:
+        raise ModelError(f"{there} is another file ({of}), not {weights.name}; remove it to get what is published.")
+    return there
 
 
 def _card(path: Path, name: str) -> dict[str, str]:
