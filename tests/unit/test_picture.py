@@ -25,11 +25,16 @@ def soft(height: int, width: int) -> np.ndarray:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparent_pixels_are_those_that_users_models_see(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "P", "1"])
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_transparent_pixels_are_those_that_users_models_see(tmp_path: Path, mode: str, suffix: str) -> None:
+    path, exif = tmp_path / f"a.{suffix}", Image.Exif()
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 4), np.uint8)
-    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), load(tmp_path / "a.png"))
+    Image.fromarray(pixels).convert(mode).save(path, lossless=True)
+    np.testing.assert_array_equal(read_picture(path), load(path))
+    exif[0x0112] = 6
+    Image.fromarray(pixels).convert(mode).save(path, lossless=True, exif=exif)
+    assert read_picture(path).shape == (30, 40, 3)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm"])

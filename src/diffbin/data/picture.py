@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 JPEG = b"\xff\xd8"
-PNG_WITH_ALPHA = re.compile(rb"\x89PNG.{21}[\x04\x06]", re.DOTALL)  # colour types of its header
+MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
+TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
 
@@ -54,18 +56,23 @@ class PictureFile:
         raw = raw_pixels(self.content)
         if raw is not None:
             return raw
+        if MAYBE_ALPHA.match(self.content):
+            pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
+            if pixels.dtype == np.uint8:
+                rgb = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
+                return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
+        pixels = self._decode_as(REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+    def _decode_as(self, flags: int) -> NDArray[Any]:
+        """By OpenCV: BGR, BGRA or grey."""
         try:
-            found = cv2.imdecode(np.frombuffer(self.content, np.uint8), REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+            found = cv2.imdecode(np.frombuffer(self.content, np.uint8), flags)
         except cv2.error:  # nothing in it, or more pixels than OpenCV cares to read
             found = None
         if found is None:
             raise self._damaged()
-        if PNG_WITH_ALPHA.match(self.content):  # seen as users' pictures are
-            flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-            whole = cv2.imdecode(np.frombuffer(self.content, np.uint8), flags)
-            if whole is not None and whole.dtype == np.uint8 and whole.shape[2:] == (4,):
-                return on_white(np.asarray(cv2.cvtColor(whole, cv2.COLOR_BGRA2RGBA, dst=whole), np.uint8))
-        return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB, dst=found), np.uint8)
+        return np.asarray(found)
 
     def _damaged(self) -> InputError:
         return InputError(f"The picture {self.name} is damaged or of an unknown format; remove or replace it.")
