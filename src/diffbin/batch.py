@@ -1,8 +1,10 @@
 """Detection over many pictures: what is meant by the arguments, and where each answer goes."""
 
+import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob, has_magic
 from itertools import chain, count
@@ -27,8 +29,8 @@ JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 @dataclass(frozen=True)
 class Job:
-    """One picture; `name` is its path below the folder that was given, what the answer calls it; `answer` and `overlay`
-    are files to write, None when the answer is printed."""
+    """One picture; `name` is what the answer calls it, its path below the folder that was given, or where several
+    pictures have the same, the path as given; `answer` and `overlay` are files to write, None when it is printed."""
 
     picture: Path
     name: str
@@ -46,11 +48,13 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
     """A job for each picture of the sources: files, folders (searched below, in name order) and globs.
 
     Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
-    a name, the second keeps its suffix, as in `a.png.txt`. Raises `InputError` for a source without a picture, and for
-    several pictures whose answers would be printed without their names.
+    a name, the second keeps its suffix, as in `a.png.txt`. What an earlier call has written is no picture of a folder:
+    nothing below an `out` that lies in it, and no overlay of another picture. Raises `InputError` for a source without
+    a picture, for several pictures whose answers would be printed without their names, and for an answer in the place
+    of a file that may be the picture's label.
     """
     suffix, taken, jobs = FORMATS[format_][0], set[Path](), []
-    for picture, below in _pictures(sources):
+    for picture, below in _pictures(sources, out):
         called = (below / picture.name).as_posix()
         if out is None:
             jobs.append(Job(picture, called, None, None))
@@ -62,40 +66,69 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
         jobs.append(Job(picture, called, _with(name, suffix), _with(name, ".overlay.jpg")))
     if out is None and len(jobs) > 1 and format_ != "json":
         raise InputError(f"--format {format_} does not tell the pictures apart; give --out DIR, or take --format json.")
-    return jobs
+    overlays = {_absolute(job.overlay) for job in jobs if job.overlay}
+    jobs = [job for job in jobs if _absolute(job.picture) not in overlays]
+    for job in jobs:
+        if job.answer and suffix == ".txt" and job.answer.exists() and _beside(job.answer, job.picture):
+            raise InputError(
+                f"{job.answer} lies beside its picture and may be its label; give another folder as --out."
+            )
+    times = Counter(job.name for job in jobs)
+    return [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  # pathlib leaves the dots in
+
+
+def _beside(path: Path, other: Path) -> bool:
+    return _absolute(path.parent) == _absolute(other.parent)
 
 
 def _with(name: Path, ending: str) -> Path:
     return name.parent / (name.name + ending)
 
 
-def _pictures(sources: Iterable[str]) -> Iterable[tuple[Path, Path]]:
+def _pictures(sources: Iterable[str], out: Path | None) -> Iterable[tuple[Path, Path]]:
     """Each picture once, with the folder of its answer below the output folder."""
     seen = set()
     for source in sources:
-        for picture, below in _expand(source):
+        for picture, below in _expand(source, out):
             if picture.absolute() not in seen:
                 seen.add(picture.absolute())
                 yield picture, below
 
 
-def _expand(source: str) -> list[tuple[Path, Path]]:
+def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
+    if not source:
+        raise InputError("One of the pictures is an empty text; is a variable of the shell not set?")
     path = Path(source)
-    if path.is_dir():
-        try:
-            next(path.iterdir(), None)
-        except OSError as error:
-            raise InputError(f"The folder {path} cannot be read: {error.strerror}.") from None
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if os.path.isdir(path):  # noqa: PTH112  # False where pathlib raises: no permission, too long a name
+        found = _search(path, out)
         if not found:
             raise InputError(f"There is no picture in the folder {path}.")
         return [(p, p.parent.relative_to(path)) for p in found]
-    if path.exists() or not has_magic(source):
+    if os.path.exists(path) or not has_magic(source):  # noqa: PTH110
         return [(path, Path())]  # a missing file is told of in its turn
     matches = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
     if not matches:
         raise InputError(f"No file matches {source}.")
     return [(p, Path()) for p in matches]
+
+
+def _search(folder: Path, out: Path | None) -> list[Path]:
+    """The pictures below, and the folders below that cannot be read: opening them tells why, in their turn."""
+    pictures, closed, answers = list[Path](), list[Path](), _absolute(out) if out else ""
+
+    def refused(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise InputError(f"The folder {folder} cannot be read: {error.strerror}.")
+        closed.append(Path(error.filename))
+
+    for root, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if _absolute(Path(root, name)) != answers]
+        pictures += [Path(root, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+    return sorted([path for path in pictures if os.path.isfile(path)] + closed)  # noqa: PTH113
 
 
 def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: bool) -> list[str]:

@@ -123,11 +123,14 @@ def detect(
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
     from diffbin.detector import Detector
+    from diffbin.files import make_folder
 
     batch.check_format(format_)
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
+    if out:
+        make_folder(out)  # before any text is looked for, not after
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
@@ -168,7 +171,7 @@ def evaluate_(
     from diffbin.config import Source
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector
-    from diffbin.files import make_folder
+    from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate
     from diffbin.metrics.iou import MATCHINGS
     from diffbin.plain import from_dict
@@ -176,7 +179,7 @@ def evaluate_(
     if matching not in MATCHINGS:
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
     if hard:
-        make_folder(hard.parent)  # before the pictures are scored, not after
+        check_file(hard)  # before the pictures are scored, not after
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
     with progress() as bar:
         task = bar.add_task("scoring", total=None)

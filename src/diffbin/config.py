@@ -15,14 +15,16 @@ RANGES: dict[str, Callable[[float], bool]] = {
     "above 0": lambda value: 0 < value < math.inf,
     "0 or more": lambda value: 0 <= value < math.inf,
     "from 0 to 1": lambda value: 0 <= value <= 1,
+    "that 32 divides": lambda value: 0 < value < math.inf and value % 32 == 0,
 }
 
 
 def check_range(range_: str, config: object, names: Sequence[str]) -> None:
-    """Raises `ConfigError` unless these settings are numbers in a range of `RANGES`."""
+    """Raises `ConfigError` unless these settings are numbers in a range of `RANGES`, or tuples of such."""
     for name in names:
         value = getattr(config, name)
-        if not isinstance(value, int | float) or not RANGES[range_](value):
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(number, int | float) and RANGES[range_](number) for number in numbers):
             raise ConfigError(f"{type(config).__name__.lower()}.{name} is {value!r}; it must be a number {range_}.")
 
 
@@ -37,7 +39,8 @@ class Preprocess:
     std_rgb: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     def __post_init__(self) -> None:
-        check_range("above 0", self, ("long_px", "short_px", "multiple_px"))
+        check_range("above 0", self, ("long_px", "short_px", "std_rgb"))
+        check_range("that 32 divides", self, ("multiple_px",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +227,9 @@ class Optim:
     trainable_layers: Literal[0, 1, 2, 3, 4, 5] = 5  # how many of the backbone's stem and four stages learn, the last
 
     def __post_init__(self) -> None:
-        check_range("above 0", self, ("lr",))
+        check_range("above 0", self, ("lr", "layer_decay"))
         check_range("0 or more", self, ("weight_decay", "power", "min_lr", "clip_norm"))
-        check_range("from 0 to 1", self, ("momentum", "warmup_ratio"))
-        if not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"optim.layer_decay is {self.layer_decay}; it must be above 0, and 1 at most.")
+        check_range("from 0 to 1", self, ("momentum", "warmup_ratio", "layer_decay"))
 
 
 @dataclass(frozen=True, kw_only=True)

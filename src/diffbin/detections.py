@@ -53,13 +53,17 @@ class Detections:
         return Detections(polygons, self.scores[keep], self.size)
 
     def clip(self) -> "Detections":
-        """The regions with their points moved into the picture."""
+        """The regions with their points moved into the picture, each starting at its least x + y."""
         if not len(self):
             return self
         height, width = self.size
         points, bounds = self._joined()
         inside = points.clip(0, np.array([width, height], np.float32))
-        return Detections([inside[a:b] for a, b in pairwise(bounds)], self.scores, self.size)
+        moved = np.logical_or.reduceat((inside != points).any(axis=1), bounds[:-1])
+        polygons = [inside[a:b] for a, b in pairwise(bounds)]
+        for i in np.flatnonzero(moved).tolist():  # another point may be nearest to the top left now
+            polygons[i] = np.roll(polygons[i], -int(polygons[i].sum(axis=1).argmin()), axis=0)
+        return Detections(polygons, self.scores, self.size)
 
     def in_reading_order(self) -> "Detections":
         """Line by line from the top, each from the left: for text in rows, a guess for any other layout.

@@ -17,7 +17,7 @@ from diffbin.config import Recipe, Runtime
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import folded
 from diffbin.errors import ModelError
-from diffbin.files import make_folder, write_whole
+from diffbin.files import check_file, write_whole
 from diffbin.model import checkpoints
 from diffbin.model.dbnet import DBNet
 from diffbin.model.prob_path import ProbPath
@@ -26,6 +26,7 @@ from diffbin.plain import to_dict
 OPSET = 19  # the first with deformable convolution
 SIZES = ((1, 64, 96), (2, 320, 320), (1, 160, 416))  # (n, h, w) on which both must agree
 TOLERANCE = 1e-4  # largest difference of P
+OF_SETTINGS = ("validation", "int8", "published")  # entries of a card whose figures hold for the settings of then
 SLACK = 4  # times the rounding error of PyTorch itself, where a network magnifies that beyond the tolerance
 
 
@@ -42,10 +43,10 @@ def export(
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
+    check_file(out)
     network = checkpoints.build(recipe, halved(weights) if halve else weights, source=str(checkpoint))
     graph = to_onnx(network)
     model = add_metadata(store_halved(graph) if halve else graph, recipe, card)
-    make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         partial = Path(folder) / "model.onnx"
         onnx.save(model, str(partial))
@@ -62,7 +63,7 @@ def export(
 def with_settings(model: str, out: Path, recipe: Recipe, *, chosen: str) -> None:
     """Writes a model, by name or file, with the settings of `recipe` to `out`: a checkpoint is exported for it.
 
-    `chosen` says how they were found; the card tells it, and that an older score is of other settings.
+    `chosen` says how they were found; the card tells it, and that older figures are of other settings.
     """
     path = zoo.find(model)
     if path.suffix in zoo.CHECKPOINTS:
@@ -70,9 +71,7 @@ def with_settings(model: str, out: Path, recipe: Recipe, *, chosen: str) -> None
         return
     graph = onnx.load(str(path))
     stored = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == METADATA_KEY))
-    old = {
-        f"{name} at former settings" if name == "validation" else name: text for name, text in stored["card"].items()
-    }
+    old = {f"{name} at former settings" if name in OF_SETTINGS else name: text for name, text in stored["card"].items()}
     content = {**stored, "recipe": to_dict(recipe), "card": {**old, "settings": chosen}}
     onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
     write_whole(out, graph.SerializeToString())

@@ -33,6 +33,13 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def check_file(path: Path) -> None:
+    """`InputError` unless a file of this name can be written, so that long work can be refused before it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file in it.")
+    make_folder(path.parent)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder where there is none; `InputError` unless files can be written into it."""
     probe = path / ".writable"

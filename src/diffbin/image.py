@@ -66,8 +66,8 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)  # one more is too many: the size it had a moment ago means nothing
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:  # the second of a name with a zero in it
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
 
 
 def _from_bytes(content: bytes, name: str) -> Picture:

@@ -20,6 +20,7 @@ from diffbin.formats.icdar import line
 from diffbin.image import Picture
 
 LEFT_OUT = "left_out.txt"
+ODD_NAMES = "surrogateescape"  # file names need not be UTF-8
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,17 @@ def label_pictures(
     stem, times = Counter(path.stem for path in pictures).most_common(1)[0]
     if times > 1:
         raise InputError(f"{times} pictures of {folder} are called {stem}, and would share a label; rename them.")
+    for path in pictures:
+        if path.name.splitlines() != [path.name] or f"{path.stem}.txt" == LEFT_OUT:
+            raise InputError(f"The picture {str(path)!r} cannot be told of in {LEFT_OUT}; rename it.")
     left_out = _begin(out / LEFT_OUT, rule)
     waiting = [path for path in pictures if path.name not in left_out and not (out / f"{path.stem}.txt").exists()]
     counts, failed, started = Counter[str](), list[str](), list[Path]()
     unsure = detector.with_decode(score_threshold=rule.ignore)
-    with closing(unsure.stream(_readable(waiting, started, failed))) as results, (out / LEFT_OUT).open("a") as record:
+    with (
+        closing(unsure.stream(_readable(waiting, started, failed))) as results,
+        (out / LEFT_OUT).open("a", encoding="utf-8", errors=ODD_NAMES) as record,
+    ):
         for done, result in enumerate(results, 1):
             path = started[result.index]
             if result.detections is None:
@@ -96,7 +103,7 @@ def _begin(record: Path, rule: Rule) -> set[str]:
     """Names of pictures left out so far; starts the record where there is none."""
     if not record.exists():
         write_whole(record, f"{rule}\n".encode())
-    first, *names = record.read_text().splitlines()
+    first, *names = record.read_text("utf-8", ODD_NAMES).splitlines()
     if first != str(rule):
         raise InputError(f'{record.parent} was begun by another rule, "{first}"; take that one, or another folder.')
     return set(names)

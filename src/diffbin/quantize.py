@@ -16,12 +16,12 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from diffbin.config import Preprocess, Recipe, Source
+from diffbin.config import Preprocess, Recipe, Runtime, Source
 from diffbin.detector import Detector
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import InputError, ModelError
 from diffbin.export import add_metadata, to_onnx
-from diffbin.files import write_whole
+from diffbin.files import check_file, write_whole
 from diffbin.image import SUFFIXES, Resize, load
 from diffbin.metrics.evaluate import evaluate
 from diffbin.model import checkpoints
@@ -71,6 +71,7 @@ def export_int8(
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
     pictures = _pictures(calibration)
+    check_file(out)
     network = checkpoints.build(recipe, weights, source=str(checkpoint))
     with tempfile.TemporaryDirectory() as folder:
         plain, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -90,7 +91,7 @@ def _pictures(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not found:
         raise InputError(f"There is no picture to calibrate on in {folder}.")
-    return found[:: max(1, len(found) // PICTURES)][:PICTURES]
+    return [found[i] for i in np.linspace(0, len(found) - 1, min(len(found), PICTURES), dtype=int)]
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]  # untyped
@@ -167,7 +168,7 @@ def _silence() -> Iterator[None]:
 
 
 def _compare(plain: Path, small: Path, judge: Source, picture: Path) -> Report:
-    engines = [OnnxEngine(path) for path in (plain, small)]
+    engines = [OnnxEngine(path, Runtime(device="cpu")) for path in (plain, small)]  # what eight bits are for
     reports = [evaluate(Detector(engine), [judge], "") for engine in engines]
     batch = _batch(picture, engines[0].recipe.preprocess)
     seconds: list[list[float]] = [[], []]

@@ -73,13 +73,23 @@ def stream(
 
 def _results(pipeline: "_Pipeline", source: Iterable[ImageSource], window: int) -> Generator[Result, None, None]:
     waiting: deque[tuple[int, ImageSource, Future[Detections]]] = deque()
+    numbered, failure = enumerate(source), None
     try:
-        for index, item in enumerate(source):
+        while True:
+            try:
+                index, item = next(numbered)
+            except StopIteration:
+                break
+            except Exception as error:  # the source's own; what it gave before has its answers all the same
+                failure = error
+                break
             waiting.append((index, item, pipeline.start(item)))
             while waiting and (len(waiting) == window or waiting[0][2].done()):
                 yield _result(*waiting.popleft())
         while waiting:
             yield _result(*waiting.popleft())
+        if failure:
+            raise failure
     finally:
         pipeline.stop()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diffbin import zoo
 from diffbin.config import Runtime, Source
-from diffbin.data.annotations import list_pictures, read_annotation
+from diffbin.data.annotations import read_annotation
 from diffbin.data.labels import Annotation
 from diffbin.data.picture import read_picture
 from diffbin.data.synth import Renderer, Synth
@@ -19,6 +19,7 @@ from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import ConfigError, DependencyError, ModelError
 from diffbin.image import ImageSource, Resize, load
+from diffbin.metrics.evaluate import list_labelled
 from diffbin.metrics.iou import PictureMatch, compare, greedy_hits, score
 
 MAP_MAX = 1e-3  # largest error of P where both sides compute in fp32
@@ -177,8 +178,8 @@ def _runtimes(model: str) -> list[Runtime]:
 
 def _cases(pictures: Sequence[ImageSource], labelled: Source | None) -> Iterator[Case]:
     if labelled:
-        for picture in list_pictures(labelled, ""):
-            yield read_picture(picture.image), read_annotation(labelled, picture)
+        for source, picture in list_labelled([labelled], ""):
+            yield read_picture(picture.image), read_annotation(source, picture)
     elif pictures:
         yield from ((load(picture), None) for picture in pictures)
     else:

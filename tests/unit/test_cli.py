@@ -1,9 +1,11 @@
 """The command line: what goes right, and one clear sentence for what does not."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import page, small_recipe
-from diffbin import batch, cli
+from diffbin import Detector, batch, cli
 
 
 def run(
@@ -62,6 +64,52 @@ def test_printed_answers_tell_pictures_apart(io: Run, model_file: Path, pages: P
     assert code == 2 and "give --out DIR" in err
 
 
+def test_what_was_written_before_is_no_picture(io: Run, model_file: Path, pages: Path) -> None:
+    images = pages / "images"
+    for out in (images, images / "out"):
+        for _ in range(2):
+            assert run(*io, "detect", images, "--model", model_file, "--out", out, "--draw")[0] == 0
+        assert sorted(p.name for p in out.glob("*.jpg")) == ["img_1.overlay.jpg", "img_2.overlay.jpg"]
+        for written in [*out.glob("*.jpg"), *out.glob("*.json")]:
+            written.unlink()
+    (images / "img_1.txt").write_text("label")
+    code, _, err = run(*io, "detect", images, "--model", model_file, "--out", images, "--format", "icdar")
+    assert code == 2 and "may be its label" in err and (images / "img_1.txt").read_text() == "label"
+
+
+def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    (tmp_path / "b" / "2.png").touch()
+    jobs = batch.plan([str(tmp_path / "a" / "1.png"), str(tmp_path / "b")], None, "json")
+    assert [job.name for job in jobs] == [f"{tmp_path}/a/1.png", f"{tmp_path}/b/1.png", "2.png"]
+
+
+def test_paths_that_the_system_refuses_do_not_end_the_run(
+    io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = pages / "images" / "img_1.png"
+    code, out, err = run(*io, "detect", picture, "a" * 300 + ".jpg", "--model", model_file)
+    assert code == 1 and len(out.splitlines()) == 1 and "cannot be read: File name too long" in err
+    code, _, err = run(*io, "detect", picture, "--model", "a" * 300)
+    assert code == 2 and "There is no model aaa" in err
+    code, _, err = run(*io, "detect", "", "--model", model_file)
+    assert code == 2 and "empty text" in err
+    results = list(Detector(model_file).stream([picture, "a\0b.jpg", picture]))
+    assert [result.error is None for result in results] == [True, False, True]
+    (pages / "images" / "closed").mkdir()
+    walk = os.walk
+
+    def refusing(top: Path, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+        yield from walk(top)
+        onerror(PermissionError(13, "Permission denied", str(top / "closed")))
+
+    monkeypatch.setattr(os, "walk", refusing)
+    jobs = batch.plan([str(pages / "images")], None, "json")
+    assert [job.name for job in jobs] == ["closed", "img_1.png", "img_2.png"]  # the first will say why
+
+
 def test_what_no_jpeg_can_hold_does_not_end_the_run(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(pages / "images" / "img_0.png"), np.zeros((2, 70000), np.uint8))
     code, _, err = run(*io, "detect", pages / "images", "--model", model_file, "--out", tmp_path / "out", "--draw")
@@ -78,9 +126,12 @@ def test_where_nothing_can_be_written_is_told_at_once(
     weights = model_file.with_name("w.safetensors")
     for line in (("eval", "--model", model_file, "--hard", tmp_path / "file" / "x.csv", *pictures),
                  ("tune", model_file, "--out", tmp_path / "file" / "x.onnx", *pictures),
+                 ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "file" / "x"),
                  ("export", weights, "--out", tmp_path / "file" / "x.onnx")):  # fmt: skip
         code, _, err = run(*io, *line)
         assert code == 2 and "cannot be written to" in err and "Traceback" not in err, line
+    code, _, err = run(*io, "export", weights, "--out", tmp_path)
+    assert code == 2 and "is a folder; give the name of a file in it" in err
 
 
 def test_many_pictures_are_planned_at_once(tmp_path: Path) -> None:

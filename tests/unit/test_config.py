@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Data, Recipe, Source, Train
+from diffbin.config import Data, Preprocess, Recipe, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
@@ -42,6 +42,10 @@ def test_values_are_checked() -> None:
         Train()
     with pytest.raises(ConfigError, match="64 x 64"):
         Synth(size_px=(10, 640))
+    with pytest.raises(ConfigError, match="multiple_px is 33; it must be a number that 32 divides"):
+        Preprocess(multiple_px=33)
+    with pytest.raises(ConfigError, match=r"std_rgb is .*above 0"):
+        Preprocess(std_rgb=(0.0, 1.0, 1.0))
     with pytest.raises(ConfigError, match="must be a mapping"):
         from_dict(Recipe, [1])  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="incomplete"):

@@ -25,6 +25,14 @@ def test_reading_order() -> None:
     assert len(Detections([], np.zeros(0, np.float32), (5, 5)).in_reading_order()) == 0
 
 
+def test_what_is_clipped_starts_at_its_top_left_still() -> None:
+    quad = np.array([[739.7, -42], [990.8, 183.5], [942.8, 241.5], [691.6, 33.3]], np.float32)
+    inside = quad - np.array((500, -100), np.float32)
+    first, second = Detections([quad, inside], np.ones(2, np.float32), (720, 1280)).clip().polygons
+    assert first[0].tolist() == quad[3].tolist() and first[1].tolist() == [np.float32(739.7), 0]
+    assert np.array_equal(second, inside)
+
+
 def test_filter_clip_boxes_iterate() -> None:
     found = make((-5, 95), (190, 0))
     assert found.clip().boxes().tolist() == [[0, 95, 15, 100], [190, 0, 200, 10]]

@@ -98,6 +98,19 @@ def test_labels_are_in_pixels_of_the_picture_as_stored(tmp_path: Path) -> None:
     assert max(values[0::2]) > 90 and max(values[1::2]) < 40
 
 
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    write(tmp_path / "photos", "a.png", 255)
+    (tmp_path / "photos" / "a.png").rename(tmp_path / "photos" / "caf\udce9.png")
+    for left_out, there in ((1, 0), (0, 1)):
+        tally = label_pictures(Detector(Dark()), tmp_path / "photos", tmp_path / "gt", RULE)
+        assert (tally.left_out, tally.there) == (left_out, there)
+    for name in ("a\nb.png", "left_out.png"):
+        write(tmp_path / "photos", name, 255)
+        with pytest.raises(InputError, match="cannot be told of"):
+            label_pictures(Detector(Dark()), tmp_path / "photos", tmp_path / "gt", RULE)
+        (tmp_path / "photos" / name).unlink()
+
+
 def test_what_cannot_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ignore <= keep"):
         Rule("dark", keep=0.3, ignore=0.4)

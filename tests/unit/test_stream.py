@@ -93,13 +93,15 @@ def test_a_failing_engine_ends_the_stream_at_its_picture() -> None:
         next(stream)
 
 
-def test_a_failing_source_ends_the_stream() -> None:
+def test_a_failing_source_ends_the_stream_after_what_it_gave() -> None:
     def source() -> Iterator[NDArray[np.uint8]]:
-        yield PICTURES[0]
+        yield from PICTURES[:3]
         raise OSError("unplugged")
 
+    stream = Detector(DarkIsText()).stream(source())
+    assert [next(stream).get().size for _ in range(3)] == SIZES[:3]
     with pytest.raises(OSError, match="unplugged"):
-        list(Detector(DarkIsText()).stream(source()))
+        next(stream)
 
 
 def test_an_endless_source_is_held_back_by_a_slow_consumer() -> None:

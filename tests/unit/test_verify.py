@@ -82,3 +82,8 @@ def test_options_and_models_that_lack(monkeypatch: pytest.MonkeyPatch, model_fil
     assert run(monkeypatch, str(model_file), "--images", str(tmp_path)) == 2
     with pytest.raises(ModelError, match="There is no model nothing"):
         verify(["nothing"])
+
+
+def test_nothing_compared_does_not_pass(monkeypatch: pytest.MonkeyPatch, model_file: Path, pages: Path) -> None:
+    labelled = ("--images", str(pages / "images"), "--gt", str(pages / "gt"))
+    assert run(monkeypatch, str(model_file), *labelled, "--part", "5:") == 2

@@ -1,6 +1,7 @@
 """The zoo: official files from a server of every temper, installed under their names, used by `Detector`."""
 
 import hashlib
+import http.client
 import sys
 import threading
 from collections.abc import Iterator
@@ -108,6 +109,25 @@ def test_a_server_that_always_stops_half_way_leaves_what_the_next_call_goes_on_f
     server.temper = "whole"
     assert download.download(url(server, name), cache).read_bytes() == server.content
     assert not server.requests[-1].endswith(" 0")
+
+
+def test_a_broken_network_is_tried_again_and_a_full_disk_is_not(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.content, real, breaks = b"weights", http.client.HTTPResponse.read, [OSError(113, "No route to host")]
+
+    def read(response: http.client.HTTPResponse, amount: int) -> bytes:
+        if breaks:
+            raise breaks.pop()
+        return real(response, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    assert download.download(url(server, "a.pth"), cache).read_bytes() == server.content
+    (cache / "b.pth.part").symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"b\.pth\.part cannot be written"):
+        download.download(url(server, "b.pth"), cache)
+    monkeypatch.setattr(Path, "replace", lambda path, target: (path.rename(target), path.stat()))  # it is there already
+    assert download.download(url(server, "c.pth"), cache).read_bytes() == server.content
 
 
 @pytest.mark.parametrize("content", [b"half of a f", b"another file altogether"], ids=["truncated", "wrong"])

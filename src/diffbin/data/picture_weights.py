@@ -38,7 +38,7 @@ def write_weights(path: Path, rows: Iterable[PictureWeight]) -> None:
     table.writerow(PictureWeight._fields)
     for row in sorted(rows, key=lambda row: -row.weight):
         table.writerow((row.picture, f"{row.weight:.4f}", *row[2:]))
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode(errors="surrogateescape"))
 
 
 def read_shares(path: Path, pictures: Sequence[str]) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ def read_shares(path: Path, pictures: Sequence[str]) -> NDArray[np.float64]:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        rows = list(csv.DictReader(path.read_text("utf-8", "surrogateescape").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The picture weights {path} cannot be read: {error}.") from None
     weights = {}

@@ -24,7 +24,7 @@ def tune(
     """Choose input size and thresholds of a model on labelled pictures, by hmean at IoU 0.5."""
     from diffbin.config import Source
     from diffbin.detector import Detector
-    from diffbin.files import make_folder
+    from diffbin.files import check_file
     from diffbin.metrics.evaluate import list_labelled
     from diffbin.metrics.tune import choose, sizes_around
     from diffbin.metrics.tune import tune as run
@@ -32,7 +32,7 @@ def tune(
 
     if out:
         need_torch("Writing a model")
-        make_folder(out.parent)  # before settings are tried, not after
+        check_file(out)  # before settings are tried, not after
     detector = Detector(model)
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
     pictures, tried = list_labelled([source], ""), _sizes(sizes) or sizes_around(detector.preprocess.short_px)

@@ -133,8 +133,9 @@ def _drawn(pictures: Sequence[PictureMatch], threshold: float, matching: Matchin
     counts = np.array([(s.hits, s.regions, s.predictions) for s in single]).reshape(-1, 3)
     if not len(counts):
         return np.zeros(draws)
-    drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
-    return np.array([Score(threshold, *(int(n) for n in total)).hmean for total in counts[drawn].sum(axis=1)])
+    rng = np.random.default_rng(0)  # draw by draw: all at once would be gigabytes for a large set
+    totals = (counts[rng.integers(len(counts), size=len(counts))].sum(axis=0) for _ in range(draws))
+    return np.array([Score(threshold, *(int(n) for n in total)).hmean for total in totals])
 
 
 def _interval(hmeans: NDArray[np.float64]) -> tuple[float, float]:

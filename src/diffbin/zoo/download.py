@@ -41,7 +41,9 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"{url} could not be fetched whole ({reason}). {_by_hand(target)}") from None
     except OSError as error:
-        raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
+        if not target.is_file():
+            raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
+        check_digest(target)  # another process was faster
     except ValueError as error:
         raise ModelError(f"{url} is not an address ({error}).") from None
     return target
@@ -79,7 +81,7 @@ def _fetch(url: str, partial: Path, progress: Progress) -> None:
             done = 0  # the server sends the whole file
         total = done + int(response.headers.get("Content-Length") or 0)
         with partial.open("ab" if done else "wb") as file:
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := _read(response):
                 done += len(chunk)
                 if done > MAX_BYTES:
                     raise ModelError(f"{url} is larger than {MAX_BYTES} bytes; it was not fetched.")
@@ -87,6 +89,13 @@ def _fetch(url: str, partial: Path, progress: Progress) -> None:
                 progress(done, total)
     if done < total:
         raise http.client.IncompleteRead(b"", total - done)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read(CHUNK_BYTES)
+    except OSError as error:  # as of TLS or of a route; not to be taken for one of the disk
+        raise http.client.HTTPException(str(error)) from None
 
 
 def check_digest(path: Path, *, named: str = "", remove: bool = False) -> None:

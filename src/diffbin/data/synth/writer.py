@@ -3,7 +3,9 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 
@@ -41,10 +43,14 @@ def render_set(
         _report(map(_render_one, jobs), progress)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, cv2.setNumThreads, (1,)) as pool:
-        _report(pool.imap_unordered(_render_one, jobs, chunksize=4), progress)
-        pool.close()
-        pool.join()
+    try:
+        with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+            _report(pool.map(_render_one, jobs, chunksize=4), progress)
+    except BrokenProcessPool:
+        raise ConfigError(
+            "A process that renders has ended by itself: too little memory for --workers, or a script that calls this "
+            'outside of `if __name__ == "__main__":`. The pictures that are done stay; the same call goes on.'
+        ) from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -62,9 +68,7 @@ def _note_origin(config: Synth, out: Path, seed: int) -> None:
     write_whole(path, origin.encode())
 
 
-def _report(
-    done: "map[None] | multiprocessing.pool.IMapIterator[None]", progress: Callable[[int], None] | None
-) -> None:
+def _report(done: Iterable[None], progress: Callable[[int], None] | None) -> None:
     for number, _ in enumerate(done, 1):
         if progress:
             progress(number)
