@@ -172,7 +172,8 @@ to measure. Multiply-adds are those of the probability path.
 ## Time and memory
 
 A picture of 1280 x 720 at the row's own test size, {figures["machine"]}, {THREADS} threads: the median of {TURNS} runs
-of the network alone, and the most memory that the process held, libraries and weights included.
+of the network alone, and the most memory that the process held, libraries and weights included. All in single
+precision; diffbin_words and diffbin_lines ship in eight bits, too, which is faster: see [speed](speed.md).
 
 | recipe | input | PyTorch, ms | MiB | ONNX Runtime, ms | MiB |
 |---|---|---|---|---|---|

@@ -1,6 +1,7 @@
 """Detection over many pictures: what is meant by the arguments, and where each answer goes."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -19,11 +20,12 @@ from rich.progress import track
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.draw import draw
-from diffbin.errors import InputError
+from diffbin.errors import DiffbinWarning, InputError
 from diffbin.files import write_whole
 from diffbin.formats import FORMATS
 from diffbin.image import SUFFIXES, load
 
+CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
 JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 
@@ -102,11 +104,13 @@ def _pictures(sources: Iterable[str], out: Path | None) -> Iterable[tuple[Path, 
 def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
     if not source:
         raise InputError("One of the pictures is an empty text; is a variable of the shell not set?")
+    if source == "-" or "://" in source:
+        raise InputError(f"{source} is no file; give files, folders or globs; save first what comes from elsewhere.")
     path = Path(source)
     if os.path.isdir(path):  # noqa: PTH112  # False where pathlib raises: no permission, too long a name
         found = _search(path, out)
         if not found:
-            raise InputError(f"There is no picture in the folder {path}.")
+            raise InputError(f"There is no picture in the folder {path}; looked for {', '.join(sorted(SUFFIXES))}.")
         return [(p, p.parent.relative_to(path)) for p in found]
     if os.path.exists(path) or not has_magic(source):  # noqa: PTH110
         return [(path, Path())]  # a missing file is told of in its turn
@@ -119,6 +123,7 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
 def _search(folder: Path, out: Path | None) -> list[Path]:
     """The pictures below, and the folders below that cannot be read: opening them tells why, in their turn."""
     pictures, closed, answers = list[Path](), list[Path](), _absolute(out) if out else ""
+    foreign = Counter[str]()
 
     def refused(error: OSError) -> None:
         if Path(error.filename) == folder:
@@ -128,6 +133,13 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
     for root, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if _absolute(Path(root, name)) != answers]
         pictures += [Path(root, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+        foreign.update(Path(name).suffix.lower() for name in files)
+    if passed_over := [f"{foreign[suffix]} {suffix}" for suffix in CONVERTED_FIRST if foreign[suffix]]:
+        warnings.warn(
+            f"Passed over in {folder}: {', '.join(passed_over)}. Convert such files first, to .jpg or .png.",
+            DiffbinWarning,
+            stacklevel=2,
+        )
     return sorted([path for path in pictures if os.path.isfile(path)] + closed)  # noqa: PTH113
 
 

@@ -124,12 +124,15 @@ def detect(
     from diffbin import batch
     from diffbin.detector import Detector
     from diffbin.files import make_folder
+    from diffbin.image import SUFFIXES
 
     batch.check_format(format_)
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
     jobs = batch.plan(sources, out, format_)
     if out:
+        if out.suffix.lower() in (".json", ".txt", *SUFFIXES) and not out.exists():
+            raise InputError(f"--out {out} would be a folder; one answer is written so: diffbin detect ... > {out}")
         make_folder(out)  # before any text is looked for, not after
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
@@ -195,13 +198,12 @@ def evaluate_(
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
         return
-    low, high = report.interval
     print(
         f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {report.matching} matching, IoU > 0.5"
     )
     for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
         print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
-    print(f"95 % interval of the fixed H: {low:.4f} to {high:.4f}\n* threshold chosen on these very pictures")
+    print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
 
 
 @app.command()

@@ -23,7 +23,9 @@ def need_torch(what: str) -> None:
         import onnx  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise DependencyError(f"{what} needs {error.name}: pip install 'diffbin[train]'.") from None
+        raise DependencyError(
+            f"{what} needs {error.name}: pip install '.[train]' in the folder of diffbin's sources."
+        ) from None
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what goes as it should we tell ourselves
 
 

@@ -86,6 +86,15 @@ def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
     assert [job.name for job in jobs] == [f"{tmp_path}/a/1.png", f"{tmp_path}/b/1.png", "2.png"]
 
 
+def test_what_is_to_be_converted_first_is_told(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    for name in ("1.HEIC", "2.heic", "a.pdf", "notes.txt"):
+        (pages / "images" / name).touch()
+    code, _, err = run(*io, "detect", pages / "images", "--model", model_file)
+    assert code == 0 and "Passed over in" in err and "2 .heic, 1 .pdf." in err
+    code, _, err = run(*io, "detect", pages / "images" / "img_1.png", "--out", tmp_path / "a.json")
+    assert code == 2 and f"> {tmp_path / 'a.json'}" in err
+
+
 def test_paths_that_the_system_refuses_do_not_end_the_run(
     io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,8 +103,15 @@ def test_paths_that_the_system_refuses_do_not_end_the_run(
     assert code == 1 and len(out.splitlines()) == 1 and "cannot be read: File name too long" in err
     code, _, err = run(*io, "detect", picture, "--model", "a" * 300)
     assert code == 2 and "There is no model aaa" in err
+    code, _, err = run(*io, "detect", picture, "--model", "diffbin_lines")
+    assert code == 2 and "did you mean diffbin-lines?" in err
+    for options, way in ((("--precision", "fp32"), "diffbin-words-fp32"), (("--engine", "torch"), ".safetensors")):
+        code, _, err = run(*io, "detect", picture, *options)
+        assert code == 2 and way in err
     code, _, err = run(*io, "detect", "", "--model", model_file)
     assert code == 2 and "empty text" in err
+    code, _, err = run(*io, "detect", "https://example.com/a.jpg", "--model", model_file)
+    assert code == 2 and "is no file" in err
     results = list(Detector(model_file).stream([picture, "a\0b.jpg", picture]))
     assert [result.error is None for result in results] == [True, False, True]
     (pages / "images" / "closed").mkdir()

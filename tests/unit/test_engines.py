@@ -138,7 +138,7 @@ def test_auto_takes_openvino_where_it_is_installed_and_can(
         Detector(tmp_path / "d.onnx", engine="openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "diffbin.engines.openvino")
-    with pytest.raises(DependencyError, match=r"pip install 'diffbin\[openvino\]'"):
+    with pytest.raises(DependencyError, match=r"pip install '\.\[openvino\]'"):
         Detector(model_file, engine="openvino")
 
 

@@ -90,7 +90,8 @@ def test_a_model_is_trained_further(tmp_path: Path, capsys: pytest.CaptureFixtur
             "--out", str(tmp_path / "run")]  # fmt: skip
     app([*line, *(part for text in sets for part in ("--set", text))], standalone_mode=False)
     told, card = capsys.readouterr().out, (tmp_path / "run" / "MODEL_CARD.md").read_text()
-    assert "8 pictures; 2 are held back" in told and "as it came" in told and "gain" in told
+    assert "8 pictures; 2 held back" in told and "as it came" in told
+    assert "of too few pictures for an interval; it may be chance" in told and "(no interval for 2)" in told
     assert "| trained, settings chosen |" in card and "train.steps=2" in card
     detector = Detector(tmp_path / "run" / "model.onnx")
     assert "2 pictures that were held back" in detector.engine.card["validation"]

@@ -163,7 +163,9 @@ def random_engine(name: str, runtime: Runtime) -> Engine:
         from diffbin.model.checkpoints import write_weights
         from diffbin.model.dbnet import DBNet
     except ModuleNotFoundError as error:
-        raise DependencyError(f"A recipe's network needs {error.name}: pip install 'diffbin[train]'.") from None
+        raise DependencyError(
+            f"A recipe's network needs {error.name}: pip install '.[train]' in the folder of diffbin's sources."
+        ) from None
     torch.manual_seed(0)
     with TemporaryDirectory() as folder:
         weights = Path(folder) / f"{recipe.name}.safetensors"

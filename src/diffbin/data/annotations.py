@@ -41,11 +41,15 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
     if source.format not in READERS:
         raise ConfigError(f'Format "{source.format}" is for training alone; elsewhere name a folder of pictures.')
     if not images.is_dir():
-        raise InputError(f"There is no folder of pictures {images}; set data.root and the source's images.")
+        raise InputError(
+            f"There is no folder of pictures {images}; give another, in a recipe by data.root and the source's images."
+        )
     if source.format == "synthtext":
         return take_part(_list_synthtext(images, labels), source.part)
     if not labels.is_dir():
-        raise InputError(f"There is no folder of labels {labels}; set data.root and the source's labels.")
+        raise InputError(
+            f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
+        )
     chosen = take_part(pictures_in(images), source.part)
     found = [(path, _label_file(path, labels, source.format)) for path in chosen]
     missing = next((path for path, label in found if label is None), None)
@@ -53,7 +57,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         names = " and ".join(name.format(missing.stem) for name in LABEL_NAMES[source.format])
         raise InputError(
             f"There is no label for {missing}: looked in {labels} for {names}; an empty file says: no text, and "
-            "skip_unlabelled leaves such pictures out."
+            "in a recipe skip_unlabelled=True leaves such pictures out."
         )
     return [Picture(path, Label(label), path.name) for path, label in found if label]
 

@@ -220,7 +220,7 @@ def _load_synthtext(path: Path) -> dict[str, Any]:
     try:
         from scipy.io import loadmat
     except ImportError:
-        raise DependencyError("SynthText's gt.mat needs scipy; install it with: pip install diffbin[train]") from None
+        raise DependencyError("SynthText's gt.mat needs scipy: pip install scipy.") from None
     try:
         return dict(loadmat(str(path), variable_names=["imnames", "wordBB", "txt"]))
     except (OSError, ValueError, TypeError) as error:

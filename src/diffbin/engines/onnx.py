@@ -118,6 +118,11 @@ def choose_precision(asked: str, stored: str, path: Path, *, others: tuple[str, 
         return stored
     if asked in can:
         return asked
+    if stored == "int8":
+        raise ConfigError(
+            f"{path} is in eight bits and computed in int8 only, not in {asked}; take the model in single precision, "
+            "of the embedded ones diffbin-words-fp32 and diffbin-lines-fp32."
+        )
     way = {
         "int8": "make such a file with: diffbin export --int8",
         "bf16": "take --engine openvino or torch",

@@ -13,6 +13,7 @@ from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
 
+FEWEST = 10  # pictures that an interval is told for
 Labelled = tuple[Source, Picture]
 
 
@@ -40,6 +41,12 @@ class Report:
     ms_per_picture: float  # median: decoded array in, regions out
     matching: Matching
     each: tuple[PictureWeight, ...]  # counts of each picture at the detector's own threshold, and its weight
+
+    @property
+    def interval_text(self) -> str:
+        """For people; of few pictures an interval is narrow by chance alone, and is not told."""
+        low, high = self.interval
+        return f"{low:.3f} to {high:.3f}" if self.pictures >= FEWEST else f"no interval for {self.pictures}"
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -86,7 +86,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def load(path: Path) -> Checkpoint:
     """Reads one checkpoint. `ModelError` if it is missing, damaged or not one of ours."""
     if not path.is_file():
-        raise ModelError(f"There is no checkpoint {path}.")
+        raise ModelError(f"There is no checkpoint {path}; of an embedded model, `diffbin info NAME` names the file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = from_dict(Recipe, json.loads(content.pop("recipe")))

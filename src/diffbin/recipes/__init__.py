@@ -27,7 +27,8 @@ def load(name: str) -> Recipe:
     elif name in names():
         module = importlib.import_module(f"{__name__}.{name}")
     else:
-        raise ConfigError(f"There is no recipe {name}; give a .py file, or one of: {', '.join(names())}.")
+        model = f"a model is trained further with --from {name}; " if name.startswith("diffbin-") else ""
+        raise ConfigError(f"There is no recipe {name}; {model}give a .py file, or one of: {', '.join(names())}.")
     recipe = getattr(module, "RECIPE", None)
     if not isinstance(recipe, Recipe):
         raise ConfigError(f"{name} does not define RECIPE = Recipe(...).")

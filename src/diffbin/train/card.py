@@ -35,10 +35,9 @@ def texts(start: str, recipe: Recipe, score: Report | None, *, steps: int, minut
         "limits": "known for pictures like those it was trained on; thresholds and input size were chosen on these",
     }
     if score:
-        low, high = score.interval
         told["validation"] = (
             f"hmean {score.fixed.hmean:.3f} (precision {score.fixed.precision:.3f}, recall {score.fixed.recall:.3f}; "
-            f"95 % interval {low:.3f} to {high:.3f}) on {score.pictures} pictures that were held back, at IoU 0.5"
+            f"95 % interval {score.interval_text}) on {score.pictures} pictures that were held back, at IoU 0.5"
         )
     return told
 
@@ -66,11 +65,10 @@ def table(rows: Sequence[tuple[str, Detector, Report]]) -> str:
         "|---|" + "---|" * 5,
     ]
     for name, detector, score in rows:
-        low, high = score.interval
         hmean, precision, recall = (
             f"{value:.3f}" for value in (score.fixed.hmean, score.fixed.precision, score.fixed.recall)
         )
         lines.append(
-            f"| {name} | {detector.preprocess.short_px} | {hmean} | {low:.3f} to {high:.3f} | {precision} | {recall} |"
+            f"| {name} | {detector.preprocess.short_px} | {hmean} | {score.interval_text} | {precision} | {recall} |"
         )
     return "\n".join(lines) + "\n"

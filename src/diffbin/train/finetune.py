@@ -12,7 +12,7 @@ from diffbin.detector import Detector
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ModelError
 from diffbin.export import export
-from diffbin.metrics.evaluate import Labelled, Report, Trial, list_labelled, report, try_out
+from diffbin.metrics.evaluate import FEWEST, Labelled, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
 from diffbin.metrics.tune import choose, sizes_around, tune
 from diffbin.model import checkpoints
@@ -43,9 +43,9 @@ class Row:
     @property
     def figures(self) -> str:
         """For people."""
-        score, (low, high) = self.report.fixed, self.report.interval
+        score = self.report.fixed
         return (
-            f"short side {self.detector.preprocess.short_px:4}  H {score.hmean:.3f} ({low:.3f} to {high:.3f})  "
+            f"short side {self.detector.preprocess.short_px:4}  H {score.hmean:.3f} ({self.report.interval_text})  "
             f"P {score.precision:.3f}  R {score.recall:.3f}"
         )
 
@@ -73,7 +73,7 @@ class Plan:
         """For people, before it begins."""
         r, (learnt, held_back) = self.recipe, self.pictures
         return (
-            f"{self.model}, trained further on {learnt} pictures; {held_back} are held back to score it. The median "
+            f"{self.model}, trained further on {learnt} pictures; {held_back} held back to score it. The median "
             f"text is {self.text.height * self.text.short_px:.0f} px high in pictures of {self.text.short_px:.0f} px, "
             f"so the network sees them at {r.preprocess.short_px} px: {r.train.steps} steps of {r.data.batch_size} "
             f"crops of {r.augment.crop_px} px, rate {r.optim.lr:g}, {r.train.precision}. Change any of it by --set."
@@ -96,8 +96,10 @@ class Outcome:
             first, last = self.rows[0], self.rows[-1]
             low, high = last.gain_over(first)
             gain = last.report.fixed.hmean - first.report.fixed.hmean
-            verdict = "" if low > 0 else "; it may be chance: more pictures would tell"
-            lines.append(f"gain {gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}{verdict}")
+            enough = last.report.pictures >= FEWEST
+            told = f"95 % interval {low:+.3f} to {high:+.3f}" if enough else "of too few pictures for an interval"
+            verdict = "" if enough and low > 0 else "; it may be chance: more pictures would tell"
+            lines.append(f"gain {gain:+.3f}, {told}{verdict}")
         else:
             lines.append("No picture was held back, so nothing is known of how good it is.")
         return "\n".join([*lines, f"{self.model} is ready for `diffbin detect --model`; {self.card} tells all of it."])

@@ -4,6 +4,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine: 
             )
         return _open("torch", path, runtime)
     if runtime.engine == "torch":
-        raise ModelError(f"{path} is an exported model; PyTorch runs checkpoints: .pt or .safetensors.")
+        weights = weights_of(str(model))
+        way = f"; of this one: --model {weights}" if weights.suffix in CHECKPOINTS else ""
+        raise ModelError(f"{path} is an exported model; PyTorch runs checkpoints: .pt or .safetensors{way}.")
     if runtime.engine != "auto":
         return _open(runtime.engine, path, runtime)
     if runtime.device not in ("auto", "cpu"):
@@ -68,7 +71,8 @@ def _open(engine: str, path: Path, runtime: Runtime) -> Engine:
         extra = {"openvino": "openvino", "torch": "train"}[engine]
         also = " A checkpoint can be exported to ONNX instead." if engine == "torch" else ""
         raise DependencyError(
-            f"Running {path} by {engine} needs {error.name}: pip install 'diffbin[{extra}]'.{also}"
+            f"Running {path} by {engine} needs {error.name}: pip install '.[{extra}]' in the folder of diffbin's "
+            f"sources.{also}"
         ) from None
     from diffbin.engines.onnx import OnnxEngine
 
@@ -84,8 +88,11 @@ def find(model: str | Path) -> Path:
     if name in recipes.names() and (published := recipes.published(name)):
         way = f"diffbin zoo get {name}" if published.weights else f"diffbin train {name} (no weights are published)"
         raise ModelError(f"The model {name} is not on this machine; get it with: {way}.")
-    known = ", ".join([*MODELS, *installed_names()])
-    raise ModelError(f"There is no model {name}; give a file, one of {known}, or a row of `diffbin zoo list`.")
+    known = [*MODELS, *installed_names()]
+    near = "".join(f"did you mean {other}? " for other in get_close_matches(name, known, n=1, cutoff=0.9))
+    raise ModelError(
+        f"There is no model {name}; {near}Give a file, one of {', '.join(known)}, or a row of `diffbin zoo list`."
+    )
 
 
 def weights_of(model: str) -> Path:

@@ -26,7 +26,8 @@ def layers(path: Path) -> list[Layer]:
         return _of_onnx(path) if path.suffix == ".onnx" else _of_checkpoint(path)
     except ModuleNotFoundError as error:
         raise DependencyError(
-            f"Listing the layers of {path} needs {error.name}: pip install 'diffbin[train]'."
+            f"Listing the layers of {path} needs {error.name}: pip install '.[train]' in the folder "
+            "of diffbin's sources."
         ) from None
 
 
