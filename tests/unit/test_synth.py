@@ -1,5 +1,7 @@
 """The text renderer, with Pillow's own font and made-up backgrounds: nothing of the machine is needed."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -303,3 +305,15 @@ def test_wrong_settings_are_named(tmp_path: Path) -> None:
         Renderer(Synth(backgrounds=str(tmp_path / "absent")))
     with pytest.raises(InputError, match="no pictures"):
         Renderer(Synth(backgrounds=str(tmp_path)))
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from diffbin.data.synth import Synth\n"
+        "from diffbin.data.synth.writer import render_set\n"
+        f"render_set(Synth(size_px=(128, 128)), out=Path({str(tmp_path / 'out')!r}), count=8, seed=0, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "outside of `if __name__" in done.stderr
