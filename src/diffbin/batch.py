@@ -163,9 +163,21 @@ def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], 
     if len(jobs) == 1:
         yield partial(detector.detect, jobs[0].picture)
         return
-    with closing(detector.stream(job.picture for job in jobs)) as results:
-        for result in results:
-            yield result.get
+    done = 0
+    while done < len(jobs):
+        with closing(detector.stream(job.picture for job in jobs[done:])) as results:
+            try:
+                for result in results:
+                    done += 1
+                    yield result.get
+            except Exception as error:  # of an engine, for want of memory say: it ends a stream, but not the others
+                reason = str(error).strip().partition("\n")[0]
+                yield partial(_fail, f"{jobs[done].picture} could not be computed ({type(error).__name__}: {reason}).")
+                done += 1
+
+
+def _fail(reason: str) -> Detections:
+    raise InputError(reason)
 
 
 def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from conftest import page, small_recipe
 from diffbin import Detector, batch, cli
+from diffbin.engines.onnx import OnnxEngine
+from diffbin.engines.openvino import OpenVinoEngine
 
 
 def run(
@@ -124,6 +127,29 @@ def test_paths_that_the_system_refuses_do_not_end_the_run(
     monkeypatch.setattr(os, "walk", refusing)
     jobs = batch.plan([str(pages / "images")], None, "json")
     assert [job.name for job in jobs] == ["closed", "img_1.png", "img_2.png"]  # the first will say why
+
+
+def test_an_engine_that_fails_at_one_picture_goes_on_with_the_others(
+    io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(pages / "images" / "img_0.png"), np.zeros((128, 96, 3), np.uint8))
+    cv2.imwrite(str(pages / "images" / "img_9.png"), np.zeros((128, 96, 3), np.uint8))
+    for engine in (OnnxEngine, OpenVinoEngine):
+        monkeypatch.setattr(engine, "run", failing(engine.run))
+    code, out, err = run(*io, "detect", pages / "images", "--model", model_file)
+    assert code == 1 and [json.loads(line)["image"] for line in out.splitlines()] == ["img_1.png", "img_2.png"]
+    assert err.count("could not be computed (RuntimeError: out of memory)") == 2 and "2 of 4 pictures failed" in err
+
+
+def failing(real: Callable[..., NDArray[np.float32]]) -> Callable[..., NDArray[np.float32]]:
+    """Of pictures that are higher than wide."""
+
+    def run_some(engine: object, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if batch.shape[2] > batch.shape[3]:
+            raise RuntimeError("out of memory\nand more")
+        return real(engine, batch)
+
+    return run_some
 
 
 def test_what_no_jpeg_can_hold_does_not_end_the_run(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
