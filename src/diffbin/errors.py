@@ -57,3 +57,8 @@ class EngineWarning(DiffbinWarning):
 
 class TrainingWarning(DiffbinWarning):
     """A run goes on, but something about it should be known."""
+
+
+def way_to_install(extra: str) -> str:
+    """What an error says of a missing extra: diffbin is on no package index."""
+    return f"pip install '.[{extra}]' in the folder of diffbin's sources"

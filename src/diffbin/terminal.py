@@ -6,7 +6,7 @@ import os
 from rich.console import Console
 from rich.progress import Progress
 
-from diffbin.errors import DependencyError
+from diffbin.errors import DependencyError, way_to_install
 
 
 def progress() -> Progress:
@@ -23,9 +23,7 @@ def need_torch(what: str) -> None:
         import onnx  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"{what} needs {error.name}: pip install '.[train]' in the folder of diffbin's sources."
-        ) from None
+        raise DependencyError(f"{what} needs {error.name}: {way_to_install('train')}.") from None
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of what goes as it should we tell ourselves
 
 

@@ -12,6 +12,7 @@ from conftest import DarkIsText
 from diffbin.cli import app
 from diffbin.config import Preprocess, Source
 from diffbin.detector import Detector
+from diffbin.export import with_settings
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
 from diffbin.metrics.tune import Setting, choose, resized, tune
@@ -58,11 +59,18 @@ def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pyte
     assert tuned.preprocess.short_px == told["chosen"]["preprocess.short_px"]
     assert tuned.decode.score_threshold == told["chosen"]["decode.score_threshold"]
     added = tuned.engine.card.pop("settings")
-    old = {f"{k} at former settings" if k == "int8" else k: text for k, text in before.engine.card.items()}
-    assert tuned.engine.card == old and "chosen by diffbin tune on 2 pictures" in added
+    assert tuned.engine.card == before.engine.card and "chosen by diffbin tune on 2 pictures" in added
     batch = np.zeros((1, 3, 64, 64), np.float32)
     assert np.array_equal(tuned.engine.run(batch), before.engine.run(batch))
     app([*line, "--sizes", "64"], standalone_mode=False)
     assert "--set decode.mask_threshold=" in capsys.readouterr().out
     with pytest.raises(Exception, match=r"--sizes is 64,x"):
         app([*line, "--sizes", "64,x"], standalone_mode=False)
+
+
+def test_figures_of_former_settings_are_called_so(tmp_path: Path) -> None:
+    before = Detector("diffbin-words").engine
+    with_settings("diffbin-words", tmp_path / "tuned.onnx", before.recipe, chosen="by hand")
+    card = Detector(tmp_path / "tuned.onnx").engine.card
+    for name in ("validation", "int8"):
+        assert card[f"{name} at former settings"] == before.card[name] and name not in card

@@ -19,7 +19,7 @@ from diffbin.bench.peers import Peer, Size, open_peer
 from diffbin.config import Preprocess, Runtime
 from diffbin.detector import Detector
 from diffbin.engines import Engine
-from diffbin.errors import DependencyError
+from diffbin.errors import DependencyError, way_to_install
 from diffbin.image import load
 
 P = ParamSpec("P")
@@ -163,9 +163,7 @@ def random_engine(name: str, runtime: Runtime) -> Engine:
         from diffbin.model.checkpoints import write_weights
         from diffbin.model.dbnet import DBNet
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"A recipe's network needs {error.name}: pip install '.[train]' in the folder of diffbin's sources."
-        ) from None
+        raise DependencyError(f"A recipe's network needs {error.name}: {way_to_install('train')}.") from None
     torch.manual_seed(0)
     with TemporaryDirectory() as folder:
         weights = Path(folder) / f"{recipe.name}.safetensors"

@@ -11,7 +11,7 @@ from pathlib import Path
 from diffbin import recipes
 from diffbin.config import Runtime
 from diffbin.engines import Engine
-from diffbin.errors import DependencyError, DiffbinError, ModelError
+from diffbin.errors import DependencyError, DiffbinError, ModelError, way_to_install
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
@@ -71,8 +71,7 @@ def _open(engine: str, path: Path, runtime: Runtime) -> Engine:
         extra = {"openvino": "openvino", "torch": "train"}[engine]
         also = " A checkpoint can be exported to ONNX instead." if engine == "torch" else ""
         raise DependencyError(
-            f"Running {path} by {engine} needs {error.name}: pip install '.[{extra}]' in the folder of diffbin's "
-            f"sources.{also}"
+            f"Running {path} by {engine} needs {error.name}: {way_to_install(extra)}.{also}"
         ) from None
     from diffbin.engines.onnx import OnnxEngine
 
@@ -89,16 +88,16 @@ def find(model: str | Path) -> Path:
         way = f"diffbin zoo get {name}" if published.weights else f"diffbin train {name} (no weights are published)"
         raise ModelError(f"The model {name} is not on this machine; get it with: {way}.")
     known = [*MODELS, *installed_names()]
-    near = "".join(f"did you mean {other}? " for other in get_close_matches(name, known, n=1, cutoff=0.9))
+    near = "".join(f" (did you mean {other}?)" for other in get_close_matches(name, known, n=1, cutoff=0.9))
     raise ModelError(
-        f"There is no model {name}; {near}Give a file, one of {', '.join(known)}, or a row of `diffbin zoo list`."
+        f"There is no model {name}{near}; give a file, one of {', '.join(known)}, or a row of `diffbin zoo list`."
     )
 
 
 def weights_of(model: str) -> Path:
     """The file to train further from: the weights of a named or installed model, or the given file."""
     native = installed(model).with_suffix(".safetensors")
-    return WEIGHTS.get(model, native if not Path(model).is_file() and native.is_file() else Path(model))
+    return WEIGHTS.get(model, native if not os.path.isfile(model) and os.path.isfile(native) else Path(model))  # noqa: PTH113
 
 
 def cache() -> Path:

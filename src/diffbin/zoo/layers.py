@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from diffbin.errors import DependencyError
+from diffbin.errors import DependencyError, way_to_install
 
 OPERATORS = ("Conv", "ConvTranspose", "DeformConv", "BatchNormalization", "Gemm", "MatMul")
 
@@ -25,10 +25,7 @@ def layers(path: Path) -> list[Layer]:
     try:
         return _of_onnx(path) if path.suffix == ".onnx" else _of_checkpoint(path)
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"Listing the layers of {path} needs {error.name}: pip install '.[train]' in the folder "
-            "of diffbin's sources."
-        ) from None
+        raise DependencyError(f"Listing the layers of {path} needs {error.name}: {way_to_install('train')}.") from None
 
 
 def _of_onnx(path: Path) -> list[Layer]:
