@@ -212,8 +212,11 @@ class Resize:
     def apply(self, picture: Picture, config: Preprocess) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> the network's input, `(1, 3, padded h, padded w)` float32."""
         height, width = self.resized
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-        batch = np.zeros((1, 3, *self.padded), np.float32)
+        same = picture.shape[:2] == self.resized
+        small = picture if same else cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+        batch = np.empty((1, 3, *self.padded), np.float32)
+        batch[:, :, height:] = 0
+        batch[:, :, :height, width:] = 0
         for channel, levels, target in zip(cv2.split(small), _levels(config), batch[0], strict=True):
             cv2.LUT(channel, levels, dst=target[:height, :width])  # a look-up is faster than arithmetic on bytes
         return batch

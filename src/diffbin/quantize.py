@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -23,6 +22,7 @@ from diffbin.errors import InputError, ModelError
 from diffbin.export import add_metadata, to_onnx
 from diffbin.files import check_file, write_whole
 from diffbin.image import SUFFIXES, Resize, load
+from diffbin.layout import lay_out
 from diffbin.metrics.evaluate import evaluate
 from diffbin.model import checkpoints
 
@@ -77,7 +77,7 @@ def export_int8(
         plain, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(add_metadata(to_onnx(network), recipe, card), str(plain))
         _quantize(plain, small, pictures, recipe.preprocess)
-        model = add_metadata(_fourth_channel(onnx.load(str(small))), recipe, card, precision="int8")
+        model = add_metadata(lay_out(onnx.load(str(small))), recipe, card, precision="int8")
         onnx.save(model, str(small))
         report = replace(_compare(plain, small, judge, pictures[0]), calibrated_on=len(pictures))
     _check(report, out)
@@ -131,30 +131,6 @@ def _depthwise(model: onnx.ModelProto) -> list[str]:
     """Names of the kernels of depthwise convolutions."""
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     return [node.input[1] for node in convolutions if any(a.name == "group" and a.i > 1 for a in node.attribute)]
-
-
-def _fourth_channel(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network, whose first convolution sees a fourth channel: zeros, with weights of zero.
-
-    ONNX Runtime has a fast way to gather pixels of four bytes, and none for pixels of three. The channel comes after
-    the rounding to bytes: before it, OpenVINO takes a fourth longer.
-    """
-    graph = model.graph
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    rounding = next(node for node in graph.node if node.input[0] == graph.input[0].name)
-    (back,) = (node for node in graph.node if rounding.output[0] in node.input)
-    (first,) = (node for node in graph.node if back.output[0] in node.input)
-    kernel = stored[next(node for node in graph.node if first.input[1] in node.output).input[0]]
-    weights = np.pad(numpy_helper.to_array(kernel), ((0, 0), (0, 1), (0, 0), (0, 0)))
-    kernel.CopyFrom(numpy_helper.from_array(weights, kernel.name))
-    zero = numpy_helper.to_array(stored[rounding.input[2]]).reshape(())
-    more = {"fourth_channel": np.array([0, 0, 0, 0, 0, 1, 0, 0]), "fourth_channel_value": zero}
-    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in more.items())
-    pad = helper.make_node("Pad", [rounding.output[0], *more], ["four_channels"])
-    graph.node.insert(list(graph.node).index(rounding) + 1, pad)
-    back.input[0] = pad.output[0]
-    onnx.checker.check_model(model)
-    return model
 
 
 @contextmanager

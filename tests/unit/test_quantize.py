@@ -6,14 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from diffbin import Detector, cli, quantize, zoo
-from diffbin.config import Preprocess, Source
+from diffbin.config import Source
 from diffbin.errors import InputError, ModelError
-from diffbin.export import to_onnx
-from diffbin.model import checkpoints
 from diffbin.quantize import Report, export_int8
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -77,23 +74,3 @@ def test_depthwise_kernels_have_all_eight_bits_and_no_others() -> None:
     largest = {name: int(np.abs(array.astype(int)).max()) for name, array in kernels.items()}
     assert {largest[name] for name, array in kernels.items() if array.shape[1] == 1} == {127}
     assert {largest[name] for name, array in kernels.items() if array.shape[1] > 1} == {64}
-
-
-def test_a_fourth_channel_changes_no_answer(model_file: Path, tmp_path: Path) -> None:
-    recipe, weights = checkpoints.read_weights(model_file.with_name("w.safetensors"))
-    plain, small = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
-    onnx.save(to_onnx(checkpoints.build(recipe, weights, source="w.safetensors")), str(plain))
-    quantize._quantize(plain, small, quantize._pictures(EXAMPLES)[:1], Preprocess(short_px=96, long_px=160))
-    pictures = np.random.default_rng(0).standard_normal((2, 3, 96, 160), np.float32)
-    three, four = onnx.load(str(small)), quantize._fourth_channel(onnx.load(str(small)))
-    before, after = (
-        onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"pictures": pictures})[0]
-        for model in (three, four)
-    )
-    np.testing.assert_array_equal(after, before)
-
-
-def test_the_embedded_model_has_it() -> None:
-    stored = [onnx.numpy_helper.to_array(i) for i in onnx.load(str(zoo.MODELS[zoo.EMBEDDED])).graph.initializer]
-    first = next(array for array in stored if array.shape == (32, 4, 3, 3))
-    assert first[:, :3].any() and not first[:, 3].any()
