@@ -100,11 +100,12 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
 
 def _from_pillow(image: Image.Image, name: str) -> Picture:
     _check_size((image.height, image.width), name)
-    if image.mode in ("I", "F"):
+    deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
+    if image.mode in ("I", "F") and not deep:
         raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)  # copies the picture in any case
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") or deep:
         return _from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         return _by_strips(image, "RGBA")

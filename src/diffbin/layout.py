@@ -118,16 +118,16 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
     if not ends or convolution is None or convolution.op_type != "Conv" or not _alone(graph, convolution, node):
         return
     pixels, after = ends
-    parameters = [graph.maker(name) for name in convolution.input[1:]]
-    kernel = graph.stored(parameters[0].input[0]) if parameters[0] else np.empty(0)
-    channels = len(kernel) // 4
+    parameters = [maker for name in convolution.input[1:] if (maker := graph.maker(name))]
+    if len(parameters) < len(convolution.input) - 1:  # one that is not stored in bytes
+        return
+    channels = len(graph.stored(parameters[0].input[0])) // 4
     if channels < 2:  # nothing lies together
         return
     by_pixel = np.arange(4 * channels).reshape(channels, 4).T.ravel()
     for parameter in parameters:
-        assert parameter is not None
         for i, name in enumerate(parameter.input):
-            if graph.stored(name).ndim:  # of each channel, kernels, biases, scales and zero points alike
+            if graph.stored(name).shape[:1] == by_pixel.shape:  # kernels, biases, and scales and zero points of each
                 parameter.input[i] = graph.store(graph.stored(name)[by_pixel])
     last = graph.add(node, "Transpose", pixels, perm=CHANNELS_LAST)
     rows = graph.add(node, "Reshape", last, graph.store([0, 0, 0, 2, 2 * channels]))  # of pixels, in each old one

@@ -257,6 +257,7 @@ def test_what_is_asked_for_and_absent_is_an_error(model_file: Path) -> None:
         (Runtime(engine="onnx", precision="bf16"), model_file, ConfigError, "--engine openvino or torch"),
         (Runtime(engine="onnx", precision="int8"), model_file, ConfigError, "export --int8"),
         (Runtime(precision="fp16"), weights, ConfigError, "fp16 on cpu"),
+        (Runtime(threads=-1), model_file, ConfigError, "or more, not -1"),
     ):
         with pytest.raises(error, match=text):
             load(model, runtime)

@@ -50,6 +50,11 @@ def test_modes() -> None:
     assert (load(clear) == 255).all() and (load(encode(Image.fromarray(clear), "PNG")) == 255).all()
     deep = Image.fromarray(grey.astype(np.uint16) * 256)
     assert np.array_equal(load(encode(deep, "PNG"))[:, :, 0], grey)
+    for white in (65535, 1023):  # of a PGM, which Pillow spreads over all 16 bits
+        levels = (grey.astype(np.uint32) * white // 255).astype(">u2").tobytes()
+        assert np.abs(load(b"P5 30 20 %d\n" % white + levels)[:, :, 0].astype(int) - grey).max() <= 1
+    with pytest.raises(InputError, match="32 bits"):
+        load(Image.fromarray(grey.astype(np.int32)))
     for mode in ("1", "P", "CMYK"):
         assert load(Image.fromarray(PICTURE).convert(mode)).shape == (20, 30, 3)
 

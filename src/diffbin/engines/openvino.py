@@ -20,7 +20,8 @@ from diffbin.errors import ConfigError, DependencyError, ModelError
 CORE = openvino.Core()
 openvino.Type.f32.to_dtype()
 
-# Chains that `layout` writes, from their ends.
+# What `layout` writes: what its pad puts behind n, c, h and w, and its chains, from their ends.
+FOURTH_CHANNEL = [0, 1, 0, 0]
 SHUFFLED = ("Transpose", "Reshape", "Transpose", "Reshape", "Transpose")
 COPIED = ("Transpose", "Reshape", "Concat", "Concat", "Reshape", "Transpose")
 
@@ -39,7 +40,7 @@ class OpenVinoEngine:
             raise DependencyError(
                 f"OpenVINO runs on the CPU here, not on {runtime.device}; take --engine onnx or torch."
             )
-        model = _move_pixels_natively(_read(path))
+        model = _take_back_layout(_read(path))
         self.recipe, self.card, stored = read_metadata(_metadata(model), path)
         self.precision = choose_precision(runtime.precision, stored, path, others=("bf16",))
         if self.precision == "bf16" and "BF16" not in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -75,19 +76,35 @@ def _read(path: Path) -> Any:
         raise ModelError(f"OpenVINO cannot run {path} ({reason}); take --engine onnx.") from None
 
 
-def _move_pixels_natively(model: Any) -> Any:
-    """Undoes, in place, what `layout` makes of operators that move pixels: OpenVINO has them, and they are faster."""
-    for last in model.get_ordered_ops():
-        if start := _start_of(last, SHUFFLED):
-            new = operators.depth_to_space(start[-1], "blocks_first", 2)
-        elif start := _start_of(last, COPIED):
+def _take_back_layout(model: Any) -> Any:
+    """Undoes, in place, what `layout` does for ONNX Runtime, and what OpenVINO does faster by operators of its own."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Pad":
+            _drop_fourth_channel(node)
+        elif start := _start_of(node, SHUFFLED):
+            node.output(0).replace(operators.depth_to_space(start[-1], "blocks_first", 2).output(0))
+        elif start := _start_of(node, COPIED):
             times = np.full(2, start[2].get_node().get_input_size(), np.float32)
             rule = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
             new = operators.interpolate(start[-1], times, "nearest", "scales", axes=np.array([2, 3]), **rule)
-        else:
-            continue
-        last.output(0).replace(new.output(0))
+            node.output(0).replace(new.output(0))
+    model.validate_nodes_and_infer_types()
     return model
+
+
+def _drop_fourth_channel(pad: Any) -> None:
+    """Takes the fourth channel from pictures and from the kernels that multiply it by zero; other pads stay."""
+    behind = pad.input_value(2).get_node()
+    if behind.get_type_name() != "Constant" or behind.data.tolist() != FOURTH_CHANNEL:
+        return
+    node = pad
+    while node.get_type_name() != "Convolution":
+        node = next(iter(node.output(0).get_target_inputs())).get_node()
+    kernel = node.input_value(1).get_node()
+    while kernel.get_type_name() != "Constant":
+        kernel = kernel.input_value(0).get_node()
+    kernel.output(0).replace(operators.constant(kernel.data[:, :3].copy()).output(0))
+    pad.output(0).replace(pad.input_value(0))
 
 
 def _start_of(last: Any, kinds: tuple[str, ...]) -> list[Any]:
