@@ -70,6 +70,9 @@ class Runtime:
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"  # "auto" = that of the file
     threads: int = 0  # that compute one picture; 0 = one a core
 
+    def __post_init__(self) -> None:
+        check_range("0 or more", self, ("threads",))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -117,8 +120,8 @@ class Loss:
     k: float = 50.0  # steepness of B = 1 / (1 + exp(-k (P - T)))
 
     def __post_init__(self) -> None:
-        check_range("0 or more", self, ("prob_weight", "threshold_weight", "binary_weight", "distill_weight"))
-        check_range("0 or more", self, ("negative_ratio",))
+        weights = ("prob_weight", "threshold_weight", "binary_weight", "distill_weight")
+        check_range("0 or more", self, (*weights, "negative_ratio"))
         check_range("above 0", self, ("k",))
 
 
@@ -150,14 +153,12 @@ class Augment:
 
     def __post_init__(self) -> None:
         check_range("above 0", self, ("crop_px", "scale_min", "scale_max", "min_side_ratio"))
-        check_range(
-            "0 or more", self, ("crop_px_min", "rotate_deg", "brightness_delta", "saturation_delta", "contrast_delta")
-        )
+        deltas = ("brightness_delta", "saturation_delta", "contrast_delta")
+        check_range("0 or more", self, ("crop_px_min", "rotate_deg", *deltas))
         check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
         if self.crop_px_min and (self.crop_px_min % 32 or not 0 < self.crop_px_min <= self.crop_px):
-            raise ConfigError(
-                f"augment.crop_px_min is {self.crop_px_min}; it must be a multiple of 32 up to crop_px, {self.crop_px}."
-            )
+            must = f"it must be a multiple of 32 up to crop_px, {self.crop_px}"
+            raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; {must}.")
         if self.paste_p and self.paste_max < 1:
             raise ConfigError(f"augment.paste_max is {self.paste_max}; with paste_p it must be 1 or more.")
 
@@ -294,7 +295,5 @@ class Recipe:
         if self.train.patience_evals and not (self.data.validation and self.train.eval_every_steps):
             raise ConfigError("train.patience_evals needs data.validation, and train.eval_every_steps above 0.")
         if bool(self.train.teacher) != (self.loss.distill_weight > 0):
-            raise ConfigError(
-                f'train.teacher is "{self.train.teacher}" and loss.distill_weight is {self.loss.distill_weight}; set '
-                "both, or neither."
-            )
+            given = f'train.teacher is "{self.train.teacher}" and loss.distill_weight is {self.loss.distill_weight}'
+            raise ConfigError(f"{given}; set both, or neither.")

@@ -33,7 +33,7 @@ class Detector:
     says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
     whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. One detector may be
     shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
-    `ConfigError` for a precision or a `tile`.
+    `ConfigError` for a precision, a number of threads or a `tile`.
     """
 
     def __init__(

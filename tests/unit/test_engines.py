@@ -257,10 +257,11 @@ def test_what_is_asked_for_and_absent_is_an_error(model_file: Path) -> None:
         (Runtime(engine="onnx", precision="bf16"), model_file, ConfigError, "--engine openvino or torch"),
         (Runtime(engine="onnx", precision="int8"), model_file, ConfigError, "export --int8"),
         (Runtime(precision="fp16"), weights, ConfigError, "fp16 on cpu"),
-        (Runtime(threads=-1), model_file, ConfigError, "or more, not -1"),
     ):
         with pytest.raises(error, match=text):
             load(model, runtime)
+    with pytest.raises(ConfigError, match=r"runtime\.threads is -1; it must be a number 0 or more"):
+        Detector(model_file, threads=-1)
     with pytest.raises(ConfigError, match="engine is 'tflite'; it must be one of"):
         Detector(model_file, engine="tflite")
 

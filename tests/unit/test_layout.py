@@ -23,7 +23,7 @@ GRAPH = """
 <ir_version: 9, opset_import: ["": 19]>
 small (float[n, 3, h, w] pictures) => (float[n, c, hh, ww] prob)
 <float s = {0.02}, uint8 z = {128}, float other = {0.03}, float k_s = {0.01}, int8 k_z = {0},
- int64[4] sizes = {1, 2, 192, 288}>
+ float[4] scales = {1, 1, 1.5, 1.5}, int64[4] sizes = {1, 2, 256, 384}>
 {
     p_q = QuantizeLinear(pictures, s, z)
     p = DequantizeLinear(p_q, s, z)
@@ -35,7 +35,7 @@ small (float[n, 3, h, w] pictures) => (float[n, c, hh, ww] prob)
     shuffled_q = QuantizeLinear(shuffled, s, z)
     shuffled_d = DequantizeLinear(shuffled_q, s, z)
     copied = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">
-        (shuffled_d, , , sizes)
+        (shuffled_d, , scales)
     copied_q = QuantizeLinear(copied, s, z)
     prob = DequantizeLinear(copied_q, s, z)
 }
@@ -66,16 +66,18 @@ def operators(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-TWICE = ("sizes = {1, 2, 192, 288}", "sizes = {1, 2, 256, 384}")
+TWICE = ("1.5, 1.5}", "2, 2}")
 
 
 @pytest.mark.parametrize(
     ("changes", "left"),
     [
         ([TWICE], []),
-        ([("sizes = {1, 2, 192, 288}", "sizes = {1, 2, 384, 576}")], []),  # three times
+        ([("1.5, 1.5}", "3, 3}")], []),
         ([], ["Resize"]),  # one and a half
-        ([("sizes = {1, 2, 192, 288}", "sizes = {1, 2, 256, 192}")], ["Resize"]),  # rows alone
+        ([("1.5, 1.5}", "2, 1}")], ["Resize"]),  # rows alone
+        ([("1, 1, 1.5, 1.5}", "1, 0.5, 2, 2}")], ["Resize"]),  # fewer channels
+        ([("_d, , scales)", "_d, , , sizes)")], ["Resize"]),  # twice at one size of the picture alone
         ([TWICE, ('"nearest", c', '"linear", c')], ["Resize"]),
         ([TWICE, ('"floor"', '"ceil"')], ["Resize"]),
         ([TWICE, ("QuantizeLinear(copied, s, z)", "QuantizeLinear(copied, other, z)")], ["Resize"]),  # rounds anew
@@ -95,9 +97,23 @@ def test_a_convolution_that_others_see_keeps_its_channels() -> None:
             "DequantizeLinear(copied_q, s, z)",
             "DequantizeLinear(copied_q, s, z)\n    prob = Concat <axis = 1> (last, wide_d)",
         ),
-        ("sizes = {1, 2, 192, 288}", "sizes = {1, 2, 64, 96}"),
+        ("1.5, 1.5}", "0.5, 0.5}"),
     ]
     before, after = graph(*seen), lay_out(graph(*seen))
+    assert "DepthToSpace" in operators(after)
+    np.testing.assert_array_equal(answer(after), answer(before))
+
+
+def test_a_kernel_that_two_convolutions_share_keeps_its_order() -> None:
+    shared = [
+        TWICE,
+        ("prob = Deq", "second = Conv <kernel_shape = [1, 1]> (p, kernel)\n    last = Deq"),
+        (
+            "(copied_q, s, z)",
+            "(copied_q, s, z)\n    summed = ReduceSum <keepdims = 1> (second)\n    prob = Add (last, summed)",
+        ),
+    ]
+    before, after = graph(*shared), lay_out(graph(*shared))
     assert "DepthToSpace" in operators(after)
     np.testing.assert_array_equal(answer(after), answer(before))
 

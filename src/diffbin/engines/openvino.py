@@ -40,9 +40,11 @@ class OpenVinoEngine:
             raise DependencyError(
                 f"OpenVINO runs on the CPU here, not on {runtime.device}; take --engine onnx or torch."
             )
-        model = _take_back_layout(_read(path))
+        model = _read(path)
         self.recipe, self.card, stored = read_metadata(_metadata(model), path)
         self.precision = choose_precision(runtime.precision, stored, path, others=("bf16",))
+        if stored == "int8":
+            _take_back_layout(model)
         if self.precision == "bf16" and "BF16" not in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise ConfigError("This CPU does not compute in bf16; leave --precision out.")
         self._compiled = _compile(model, self.precision, runtime.threads)
@@ -76,7 +78,7 @@ def _read(path: Path) -> Any:
         raise ModelError(f"OpenVINO cannot run {path} ({reason}); take --engine onnx.") from None
 
 
-def _take_back_layout(model: Any) -> Any:
+def _take_back_layout(model: Any) -> None:
     """Undoes, in place, what `layout` does for ONNX Runtime, and what OpenVINO does faster by operators of its own."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Pad":
@@ -89,7 +91,6 @@ def _take_back_layout(model: Any) -> Any:
             new = operators.interpolate(start[-1], times, "nearest", "scales", axes=np.array([2, 3]), **rule)
             node.output(0).replace(new.output(0))
     model.validate_nodes_and_infer_types()
-    return model
 
 
 def _drop_fourth_channel(pad: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from diffbin import recipes
 from diffbin.config import Runtime
 from diffbin.engines import Engine
-from diffbin.errors import ConfigError, DependencyError, DiffbinError, ModelError, way_to_install
+from diffbin.errors import DependencyError, DiffbinError, ModelError, way_to_install
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
@@ -27,10 +27,8 @@ def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine: 
     Runtime on a GPU, OpenVINO, ONNX Runtime on the CPU. A checkpoint is run by PyTorch, on a GPU where it has one.
 
     Raises `ModelError` if there is no model or it cannot be used, `DependencyError` if an engine or a device that is
-    asked for is not there, `ConfigError` for a precision that it cannot compute in, and for less than no threads.
+    asked for is not there, `ConfigError` for a precision that it cannot compute in.
     """
-    if runtime.threads < 0:
-        raise ConfigError(f"Threads are 0, which is one a core, or more, not {runtime.threads}.")
     path = find(model)
     if path.suffix in CHECKPOINTS:
         if runtime.engine not in ("auto", "torch"):
