@@ -133,7 +133,7 @@ def quantized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def test_a_network_laid_out_answers_the_same_at_all_sizes(quantized: Path) -> None:
     before, after = onnx.load(str(quantized)), lay_out(onnx.load(str(quantized)))
     assert "Resize" in operators(before) and "Resize" not in operators(after)
-    assert operators(after).count("DepthToSpace") == 1
+    assert operators(after).count("DepthToSpace") == operators(after).count("Pad") == 1
     for size in ((1, 3, 96, 160), (2, 3, 64, 32), (3, 3, 32, 320)):
         pictures = np.random.default_rng(0).standard_normal(size, np.float32)
         np.testing.assert_array_equal(answer(after, pictures), answer(before, pictures))
@@ -151,10 +151,8 @@ def test_openvino_takes_it_back(quantized: Path, tmp_path: Path) -> None:
     assert np.abs(given - asked).mean() < 0.004  # a step of 255: bytes are rounded at other places
 
 
-@pytest.mark.parametrize("name", zoo.MODELS)
+@pytest.mark.parametrize("name", [name for name in zoo.MODELS if not name.endswith("-fp32")])
 def test_the_embedded_models_are_laid_out(name: str) -> None:
-    if name.endswith("-fp32"):
-        return
     model = onnx.load(str(zoo.MODELS[name]))
     first = next(
         array for i in model.graph.initializer if (array := onnx.numpy_helper.to_array(i)).shape == (32, 4, 3, 3)
