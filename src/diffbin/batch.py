@@ -1,10 +1,11 @@
 """Detection over many pictures: what is meant by the arguments, and where each answer goes."""
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob, has_magic
@@ -20,12 +21,14 @@ from rich.progress import track
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.draw import draw
-from diffbin.errors import DiffbinWarning, InputError
+from diffbin.errors import DiffbinError, DiffbinWarning, InputError, OutputError
 from diffbin.files import write_whole
 from diffbin.formats import FORMATS
 from diffbin.image import SUFFIXES, load
 
 CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
+OURS = {".json": rb'\{"image": ', ".txt": rb"-?\d[-\d,]*,[01]\.\d{4}$"}  # how the first line of an answer begins, or is
+OVERLAY = ".overlay.jpg"
 JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 
@@ -51,9 +54,9 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
 
     Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
     a name, the second keeps its suffix, as in `a.png.txt`. What an earlier call has written is no picture of a folder:
-    nothing below an `out` that lies in it, and no overlay of another picture. Raises `InputError` for a source without
-    a picture, for several pictures whose answers would be printed without their names, and for an answer in the place
-    of a file that may be the picture's label.
+    nothing below an `out` that lies in it, and no overlay of a picture that has its answer beside it. Raises
+    `InputError` for a source without a picture, for several pictures whose answers would be printed without their
+    names, and for an answer in the place of a file that is none of ours, or may be the picture's label.
     """
     suffix, taken, jobs = FORMATS[format_][0], set[Path](), []
     for picture, below in _pictures(sources, out):
@@ -65,26 +68,38 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
         names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
         taken.add(name)
-        jobs.append(Job(picture, called, _with(name, suffix), _with(name, ".overlay.jpg")))
+        jobs.append(Job(picture, called, _with(name, suffix), _with(name, OVERLAY)))
     if out is None and len(jobs) > 1 and format_ != "json":
         raise InputError(f"--format {format_} does not tell the pictures apart; give --out DIR, or take --format json.")
     overlays = {_absolute(job.overlay) for job in jobs if job.overlay}
     jobs = [job for job in jobs if _absolute(job.picture) not in overlays]
     for job in jobs:
-        if job.answer and suffix == ".txt" and job.answer.exists() and _beside(job.answer, job.picture):
-            raise InputError(
-                f"{job.answer} lies beside its picture and may be its label; give another folder as --out."
-            )
+        if job.answer and os.path.exists(job.answer):  # noqa: PTH110  # False where pathlib raises
+            _check_replaceable(job.answer, job.picture)
     times = Counter(job.name for job in jobs)
     return [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
 
 
 def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  # pathlib leaves the dots in
+    return os.path.realpath(path)
 
 
-def _beside(path: Path, other: Path) -> bool:
-    return _absolute(path.parent) == _absolute(other.parent)
+def _check_replaceable(answer: Path, picture: Path) -> None:
+    """`InputError` where the file that an answer would replace may be somebody's work."""
+    if answer.suffix == ".txt" and _absolute(answer.parent) == _absolute(picture.parent):
+        raise InputError(f"{answer} lies beside its picture and may be its label; give another folder as --out.")
+    if not _is_ours(answer):
+        raise InputError(f"{answer} is no answer of diffbin, and would be replaced; give another folder as --out.")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file begins as an answer does; one without any text found may be empty."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 20).rstrip(b"\r\n")
+    except OSError:
+        return True  # writing will tell why it cannot be replaced, in its turn
+    return not first or re.match(OURS[path.suffix], first) is not None
 
 
 def _with(name: Path, ending: str) -> Path:
@@ -132,7 +147,11 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
 
     for root, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if _absolute(Path(root, name)) != answers]
-        pictures += [Path(root, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+        written = {name.removesuffix(OVERLAY) for name in files if name.endswith(OVERLAY)}
+        written = {name + OVERLAY for name in written if any(name + suffix in files for suffix in OURS)}
+        pictures += [
+            Path(root, name) for name in files if Path(name).suffix.lower() in SUFFIXES and name not in written
+        ]
         foreign.update(Path(name).suffix.lower() for name in files)
     if passed_over := [f"{foreign[suffix]} {suffix}" for suffix in CONVERTED_FIRST if foreign[suffix]]:
         warnings.warn(
@@ -152,16 +171,30 @@ def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: 
         paired = zip(jobs, answers, strict=True)
         for job, answer in track(paired, "detecting", len(jobs), console=console, transient=True, disable=not show):
             try:
-                _write(job, answer(), format_, draw_regions=draw_regions)
+                found = answer()
+            except InputError as error:
+                failed.append(str(error))
+                _forget(job)
+                continue
+            try:
+                _write(job, found, format_, draw_regions=draw_regions)
             except InputError as error:
                 failed.append(str(error))
     return failed
 
 
+def _forget(job: Job) -> None:
+    """What an earlier call has answered is not to pass for the answer of a picture that has failed now."""
+    for path in (job.answer, job.overlay):
+        if path is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
 def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], Detections], None, None]:
     """For each job in turn what returns its detections, or raises its error."""
     if len(jobs) == 1:
-        yield partial(detector.detect, jobs[0].picture)
+        yield partial(_detect, detector, jobs[0].picture)
         return
     done = 0
     while done < len(jobs):
@@ -171,23 +204,43 @@ def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], 
                     done += 1
                     yield result.get
             except Exception as error:  # of an engine, for want of memory say: it ends a stream, but not the others
-                reason = str(error).strip().partition("\n")[0]
-                yield partial(_fail, f"{jobs[done].picture} could not be computed ({type(error).__name__}: {reason}).")
+                yield partial(_fail, jobs[done].picture, error)
                 done += 1
 
 
-def _fail(reason: str) -> Detections:
-    raise InputError(reason)
+def _detect(detector: Detector, picture: Path) -> Detections:
+    try:
+        return detector.detect(picture)
+    except DiffbinError:
+        raise
+    except Exception as error:
+        return _fail(picture, error)
+
+
+def _fail(picture: Path, error: Exception) -> Detections:
+    reason = str(error).strip().partition("\n")[0]
+    raise InputError(f"{picture} could not be computed ({type(error).__name__}: {reason}).") from None
 
 
 def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
     text = FORMATS[format_][1](found, job.name)
     if job.answer is None or job.overlay is None:
-        print(text, end="", flush=True)
+        _print(text)
         return
     write_whole(job.answer, text.encode())
     if draw_regions:
         write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:  # as of `| head`
+        raise
+    except OSError as error:
+        with suppress(OSError):  # what is still in its buffer would fail again at the program's end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise OutputError(f"The answers cannot be printed: {error.strerror}.") from None
 
 
 def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ DiffbinError
 ├── ModelError        a model or checkpoint is missing, damaged or of another architecture
 ├── ConfigError       a recipe, option or override is wrong
 ├── DependencyError   an optional library is not installed
+├── OutputError       answers cannot be printed, the disk behind the output being full say
 └── TrainingError     training cannot go on (non-finite loss, no text in the data)
 
 DiffbinWarning        told and gone on with; the command line prints its text
@@ -37,6 +38,10 @@ class ConfigError(DiffbinError):
 
 class DependencyError(DiffbinError):
     """An optional library is not installed."""
+
+
+class OutputError(DiffbinError):
+    """Answers cannot be printed."""
 
 
 class TrainingError(DiffbinError):

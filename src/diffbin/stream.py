@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from threading import Lock
 from typing import Protocol
 
@@ -65,8 +66,8 @@ def stream(
     if isinstance(source, str | bytes | np.ndarray) or not isinstance(source, Iterable):
         raise InputError("A stream is of several pictures: give a list or any other iterable of them.")
     for name, number in (("batch_size", batch_size), ("workers", workers), ("runs", runs)):
-        if number < 1:
-            raise ConfigError(f"{name} is {number}; it must be at least 1.")
+        if not isinstance(number, Integral) or number < 1:
+            raise ConfigError(f"{name} is {number}; it must be a whole number, at least 1.")
     window = workers + (runs + 1) * batch_size  # for each run a batch in it, one batch gathering, the rest loading
     return _results(_Pipeline(stages, batch_size, workers, runs), source, window)
 
@@ -124,6 +125,8 @@ class _Pipeline:
     def start(self, source: ImageSource) -> Future[Detections]:
         """Sends a picture on its way; its detections come through the future."""
         answer: Future[Detections] = Future()
+        if isinstance(source, np.ndarray):
+            source = source.copy()  # cameras fill one array again and again
         self._workers.submit(self._load, source, answer)
         return answer
 

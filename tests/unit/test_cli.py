@@ -80,6 +80,49 @@ def test_what_was_written_before_is_no_picture(io: Run, model_file: Path, pages:
     assert code == 2 and "may be its label" in err and (images / "img_1.txt").read_text() == "label"
 
 
+def test_overlays_lie_beside_their_answers_and_are_no_pictures(io: Run, model_file: Path, pages: Path) -> None:
+    images = pages / "images"
+    for out in (images / "a", images / "b"):
+        assert run(*io, "detect", images, "--model", model_file, "--out", out, "--draw")[0] == 0
+    (images / "a" / "mine.overlay.jpg").write_bytes((images / "a" / "img_1.overlay.jpg").read_bytes())
+    (images / "c").symlink_to(images / "b")
+    jobs = batch.plan([str(images)], images / "c", "json")
+    assert [job.name for job in jobs] == ["a/mine.overlay.jpg", "img_1.png", "img_2.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("img_1.json", '{"version": "5.0"}'), ("img_1.txt", "1,2,3,2,3,4,1,4,word\n")]
+)
+def test_files_of_others_are_not_replaced(
+    io: Run, model_file: Path, pages: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    format_ = "json" if name.endswith("json") else "icdar"
+    command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path, "--format", format_)
+    code, _, err = run(*io, *command)
+    assert code == 2 and f"{tmp_path / name} is no answer of diffbin" in err and (tmp_path / name).read_text() == content
+    (tmp_path / name).unlink()
+    assert [run(*io, *command)[0] for _ in range(2)] == [0, 0]  # its own it does replace
+
+
+def test_an_old_answer_does_not_pass_for_that_of_a_picture_that_fails(
+    io: Run, model_file: Path, pages: Path, tmp_path: Path
+) -> None:
+    command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "out", "--draw")
+    assert run(*io, *command)[0] == 0
+    (pages / "images" / "img_1.png").write_bytes(b"no picture")
+    assert run(*io, *command)[0] == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["img_2.json", "img_2.overlay.jpg"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has such a file")
+def test_a_full_disk_behind_the_output_is_told(model_file: Path, pages: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [sys.executable, "-m", "diffbin", "detect", str(pages / "images"), "--model", str(model_file)]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr == "diffbin: The answers cannot be printed: No space left on device.\n"
+
+
 def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -139,6 +182,8 @@ def test_an_engine_that_fails_at_one_picture_goes_on_with_the_others(
     code, out, err = run(*io, "detect", pages / "images", "--model", model_file)
     assert code == 1 and [json.loads(line)["image"] for line in out.splitlines()] == ["img_1.png", "img_2.png"]
     assert err.count("could not be computed (RuntimeError: out of memory)") == 2 and "2 of 4 pictures failed" in err
+    code, _, err = run(*io, "detect", pages / "images" / "img_0.png", "--model", model_file)
+    assert code == 2 and "img_0.png could not be computed (RuntimeError: out of memory)." in err
 
 
 def failing(real: Callable[..., NDArray[np.float32]]) -> Callable[..., NDArray[np.float32]]:

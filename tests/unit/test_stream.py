@@ -79,6 +79,20 @@ def test_errors_come_with_their_picture(tmp_path: Path) -> None:
         results[1].get()
 
 
+def test_an_array_may_be_filled_anew() -> None:
+    """As cameras do: the picture is what it was when the stream took it."""
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        frame = np.empty_like(picture)
+        for i in range(6):
+            frame[:] = 255 if i % 2 else picture
+            yield frame
+
+    picture = page()[0]
+    found = [len(result.get()) for result in Detector(DarkIsText()).stream(frames())]
+    assert found == [3, 0] * 3
+
+
 class Failing(DarkIsText):
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if batch.shape[2] > batch.shape[3]:
@@ -163,6 +177,8 @@ def test_wrong_arguments_are_told_at_once() -> None:
     for name in ("batch_size", "workers", "runs"):
         with pytest.raises(ConfigError, match=f"{name} is 0"):
             detector.stream([], **{name: 0})
+        with pytest.raises(ConfigError, match=f"{name} is 1.5; it must be a whole number"):
+            detector.stream([], **{name: 1.5})  # type: ignore[arg-type]
 
 
 def test_a_coarse_multiple_makes_few_shapes() -> None:
