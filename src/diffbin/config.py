@@ -81,6 +81,7 @@ class Model:
     backbone: Literal[
         "efficientnet_lite0",
         "efficientnet_lite0_fused",
+        "efficientnet_lite0_slim",
         "resnet18",
         "resnet18_dcnv2",
         "resnet18_half",

@@ -53,10 +53,14 @@ def test_gradients_in_bfloat16_are_near(kernel: int) -> None:
         assert (rough - exact).abs().max() < 0.02 * exact.abs().max()
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_features_have_the_strides_of_a_pyramid(*, fused: bool) -> None:
-    features = EfficientNetLite0(fused=fused).eval()(torch.zeros(1, 3, 64, 96))
-    assert [tuple(f.shape[1:]) for f in features] == [(24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3)]
+@pytest.mark.parametrize(
+    ("network", "c5"),
+    [(EfficientNetLite0(), 320), (EfficientNetLite0(fused=True), 320), (EfficientNetLite0(slim=True), 32)],
+)
+def test_features_have_the_strides_of_a_pyramid(network: EfficientNetLite0, c5: int) -> None:
+    features = network.eval()(torch.zeros(1, 3, 64, 96))
+    assert [tuple(f.shape[1:]) for f in features] == [(24, 16, 24), (40, 8, 12), (112, 4, 6), (c5, 2, 3)]
+    assert network.channels == tuple(f.shape[1] for f in features)
 
 
 def _foreign(layout: str) -> dict[str, Tensor]:

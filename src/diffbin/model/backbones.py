@@ -10,6 +10,7 @@ from diffbin.model.resnet import ResNet, resnet18, resnet18_dcnv2, resnet18_half
 BACKBONES: dict[str, Callable[[], EfficientNetLite0 | ResNet | CLIPResNet]] = {
     "efficientnet_lite0": EfficientNetLite0,
     "efficientnet_lite0_fused": partial(EfficientNetLite0, fused=True),
+    "efficientnet_lite0_slim": partial(EfficientNetLite0, slim=True),
     "resnet18": resnet18,
     "resnet18_dcnv2": resnet18_dcnv2,
     "resnet18_half": resnet18_half,

@@ -6,10 +6,10 @@ pixel.
 
 The block that goes from half to quarter resolution widens the largest map six times, and takes a sixth of the time in
 eight bits. It can be fused, as in EfficientNetV2 (Tan and Le, ICML 2021, arXiv 2104.00298): one plain convolution in
-the place of two layers, and narrower.
+the place of two layers, and narrower. In the slim form, too, blocks are less than six times as wide inside as their
+input: `examples/prune_blocks.py` tells which channels a trained network hardly needs, above all in the deepest layer.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -20,6 +20,15 @@ EXPANSION = 6
 EPS, MOMENTUM = 1e-3, 0.01  # of BatchNorm, as the published weights were trained
 STEM, FIRST = 32, 16  # channels of the first convolution, and of the block after it
 FUSED = 64  # inner channels of the fused block
+
+
+SLIM = (  # inner channels of the slim form's blocks, layer by layer
+    (48, 96),
+    (96, 160),
+    (128, 320, 320, 256, 432, 416),
+    (256, 128, 128, 80, 64),
+)
+SLIM_C5 = 32  # as many as the pyramid makes of them: behind the last block is nothing but its 1x1 convolution
 
 
 class Blocks(NamedTuple):
@@ -57,11 +66,10 @@ class DepthwiseSeparable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 convolution to six times the width, depthwise convolution, 1x1 back; a shortcut where the shapes allow."""
+    """1x1 convolution that widens, depthwise convolution, 1x1 back; a shortcut where the shapes allow."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+    def __init__(self, channels_in: int, width: int, channels_out: int, kernel: int, stride: int) -> None:
         super().__init__()
-        width = EXPANSION * channels_in
         self.expand = nn.Conv2d(channels_in, width, 1, bias=False)
         self.bn1 = _norm(width)
         self.depthwise = DepthwiseConv2d(width, kernel, stride)
@@ -97,25 +105,28 @@ class FusedInvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Stem, a first block without expansion, four stages, of which the first may begin fused; 3.0 M parameters."""
+    """Stem, a first block without expansion, four stages; 3.0 M parameters, slim 1.2 M.
+
+    `fused` is the first stage's first block; `slim` has it fused, too.
+    """
 
     layer1: nn.Sequential
     layer2: nn.Sequential
     layer3: nn.Sequential
     layer4: nn.Sequential
 
-    def __init__(self, *, fused: bool = False) -> None:
+    def __init__(self, *, fused: bool = False, slim: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, STEM, 3, 2, 1, bias=False)
         self.bn1 = _norm(STEM)
         self.relu = nn.ReLU6(inplace=True)
         self.first = DepthwiseSeparable(STEM, FIRST)
-        self.channels = tuple(layer[-1].channels for layer in LAYERS)
-        inputs = (FIRST, *self.channels[:-1])
-        for i, (layer, c_in) in enumerate(zip(LAYERS, inputs, strict=True), start=1):
-            self.add_module(f"layer{i}", nn.Sequential(*_blocks(layer, c_in)))
-        if fused:
-            self.layer1[0] = FusedInvertedResidual(FIRST, FUSED, self.channels[0])
+        shapes = _slim_shapes() if slim else _shapes()
+        self.channels = tuple(layer[-1].channels_out for layer in shapes)
+        for i, layer in enumerate(shapes, start=1):
+            self.add_module(f"layer{i}", nn.Sequential(*(InvertedResidual(*shape) for shape in layer)))
+        if fused or slim:
+            self.layer1[0] = FusedInvertedResidual(FIRST, shapes[0][0].width if slim else FUSED, self.channels[0])
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -130,11 +141,33 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
-def _blocks(layer: tuple[Blocks, ...], channels: int) -> Iterator[nn.Module]:
-    for depth, kernel, stride, width in layer:
-        for i in range(depth):
-            yield InvertedResidual(channels, width, kernel, 1 if i else stride)
-            channels = width
+class Shape(NamedTuple):
+    """Of an inverted residual."""
+
+    channels_in: int
+    width: int
+    channels_out: int
+    kernel: int
+    stride: int
+
+
+def _shapes() -> list[list[Shape]]:
+    """The published blocks, layer by layer."""
+    shapes, channels = [], FIRST
+    for layer in LAYERS:
+        shapes.append(list[Shape]())
+        for depth, kernel, stride, width in layer:
+            for i in range(depth):
+                shapes[-1].append(Shape(channels, EXPANSION * channels, width, kernel, 1 if i else stride))
+                channels = width
+    return shapes
+
+
+def _slim_shapes() -> list[list[Shape]]:
+    layers = zip(_shapes(), SLIM, strict=True)
+    shapes = [[shape._replace(width=w) for shape, w in zip(layer, widths, strict=True)] for layer, widths in layers]
+    shapes[-1][-1] = shapes[-1][-1]._replace(channels_out=SLIM_C5)
+    return shapes
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
