@@ -240,6 +240,20 @@ def test_a_row_without_weights_and_an_unknown_name(cache: Path) -> None:
         Detector("nonsense")
 
 
+def test_without_a_home_embedded_models_and_files_are_found_and_others_tell_the_way(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIFFBIN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("~no such account").expanduser())  # raises
+    assert zoo.find(zoo.EMBEDDED) == zoo.MODELS[zoo.EMBEDDED] and zoo.find(model_file) == model_file
+    assert zoo.weights_of(zoo.EMBEDDED) == zoo.WEIGHTS[zoo.EMBEDDED]
+    assert zoo.weights_of(str(model_file)) == model_file
+    for look in (zoo.find, zoo.weights_of):
+        with pytest.raises(ModelError, match=r"no home folder .* set DIFFBIN_CACHE"):
+            look("mine")
+
+
 def test_info_prints_card_settings_and_layers(
     monkeypatch: pytest.MonkeyPatch, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
