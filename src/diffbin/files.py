@@ -1,8 +1,10 @@
 """Writing files so that a break leaves none half-written."""
 
+import errno
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -39,6 +41,37 @@ def write_whole(path: Path, content: bytes) -> None:
     """The same in one call."""
     with open_whole(path) as file:
         file.write(content)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits until nobody else is in a block locked by the same `path`: a file made for this alone, which stays.
+
+    The system frees it when a process dies. Where the file system has no locks, nobody waits. Raises `OSError` where
+    the file cannot be made.
+    """
+    with path.open("ab") as file:
+        _lock(file)
+        yield
+
+
+def _lock(file: BinaryIO) -> None:
+    """Until the file is closed."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            return
+        except OSError as error:
+            if error.errno != errno.EDEADLK:  # which says that ten seconds have passed
+                return
 
 
 def check_file(path: Path) -> None:
