@@ -243,6 +243,20 @@ def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: P
         install.import_file(file, name="../mine")
 
 
+def test_a_refused_import_leaves_what_was_installed(
+    small_row: bytes, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install.import_file(tmp_path / "official.pth", recipe=ROW, name="mine")
+    before = {path.name: path.read_bytes() for path in cache.iterdir()}
+    weights = torch.load(tmp_path / "official.pth")
+    weights["state_dict"]["det_head.binarize.6.bias"] += 1
+    torch.save(weights, tmp_path / "official.pth")
+    monkeypatch.setattr("diffbin.export.largest_differences", lambda network, file: (1.0, 0.0))
+    with pytest.raises(ModelError, match=r"mine\.onnx was not written"):
+        install.import_file(tmp_path / "official.pth", recipe=ROW, name="mine")
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == before
+
+
 def test_another_file_is_not_taken_for_the_published_one(small_row: bytes, tmp_path: Path, cache: Path) -> None:
     (tmp_path / "own.pth").write_bytes(small_row)
     install.import_file(tmp_path / "own.pth", recipe=ROW)
