@@ -1,8 +1,12 @@
 """Writing files so that a break leaves none half-written."""
 
+import errno
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from diffbin.errors import InputError
@@ -12,18 +16,24 @@ from diffbin.errors import InputError
 def open_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which is there whole once the block is left, and not at all where the block raises.
 
-    Missing folders are made. Raises `InputError` where it cannot be written.
+    Missing folders are made. Of several that write the same file at once, the last one stays. Raises `InputError` where
+    it cannot be written; an `OSError` of another file that the block uses is left as it is.
     """
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f".{token_hex(8)}.part")  # no other writer has this name, and no long one outgrows it
+    inside = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
+            with partial.open("xb") as file:
+                inside = True
                 yield file
+                inside = False
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
+        if inside and error.filename is not None:  # opening another file failed; a failed write names none
+            raise
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
@@ -31,6 +41,37 @@ def write_whole(path: Path, content: bytes) -> None:
     """The same in one call."""
     with open_whole(path) as file:
         file.write(content)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits until nobody else is in a block locked by the same `path`: a file made for this alone, which stays.
+
+    The system frees it when a process dies. Where the file system has no locks, nobody waits. Raises `OSError` where
+    the file cannot be made.
+    """
+    with path.open("ab") as file:
+        _lock(file)
+        yield
+
+
+def _lock(file: BinaryIO) -> None:
+    """Until the file is closed."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            return
+        except OSError as error:
+            if error.errno != errno.EDEADLK:  # which says that ten seconds have passed
+                return
 
 
 def check_file(path: Path) -> None:
@@ -42,10 +83,8 @@ def check_file(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Makes a folder where there is none; `InputError` unless files can be written into it."""
-    probe = path / ".writable"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise InputError(f"The folder {path} cannot be written to: {error.strerror}.") from None

@@ -17,7 +17,7 @@ from diffbin.data.synth import Renderer, Synth
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.errors import ConfigError, DependencyError, ModelError
+from diffbin.errors import ConfigError, DependencyError, DiffbinError, ModelError
 from diffbin.image import ImageSource, Resize, load
 from diffbin.metrics.evaluate import list_labelled
 from diffbin.metrics.iou import PictureMatch, compare, greedy_hits, score
@@ -71,7 +71,8 @@ def verify(models: Sequence[str], *, pictures: Sequence[ImageSource] = (), label
     """Runs every model by every engine and precision of this machine, and compares with the first model, plainly run.
 
     `pictures` are compared on, or `labelled` ones, or a few rendered ones. The first model runs by ONNX Runtime in its
-    own precision (a checkpoint by PyTorch in fp32) on the CPU. Raises `ModelError` for a model that does not load.
+    own precision (a checkpoint by PyTorch in fp32) on the CPU. Raises the first error of a model that none of them
+    runs: `ModelError`, `DependencyError`.
     """
     ways, absent = _open_all(models)
     count = 0
@@ -152,13 +153,18 @@ def _open_all(models: Sequence[str]) -> tuple[list[_Way], list[str]]:
     ways: list[_Way] = []
     absent = []
     for model in models:
+        errors: list[DiffbinError] = []
+        opened = len(ways)
         for runtime in _runtimes(model):
             try:
                 ways.append(_Way(model, Detector(zoo.load(model, runtime))))
             except (DependencyError, ConfigError, ModelError) as error:
                 if not ways:  # without the reference there is nothing to compare with
                     raise
+                errors.append(error)
                 absent.append(f"{model} by {runtime.engine}, {runtime.device}, {runtime.precision}: {error}")
+        if len(ways) == opened:  # else a broken model would pass
+            raise errors[0]
     return ways, absent
 
 

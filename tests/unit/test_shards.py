@@ -135,6 +135,19 @@ def test_names_that_lead_out_of_the_folder_are_only_names(tmp_path: Path, format
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["0.tar", "0.tar.index", "shards"]
 
 
+@pytest.mark.parametrize("format_", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_labels_of_long_names_keep_their_kind(tmp_path: Path, format_: int) -> None:
+    long, json = "deep/" * 40 + "name", b'\n{"instances": [{"polygon": [1, 2, 3, 4, 5, 0]}]}'
+    write_tar(
+        tmp_path / "shards" / "0.tar",
+        (long + "1.png", png()), (long + "1.json", json), (long + "2.png", png()), (long + "2.txt", WORD.encode()),
+        format_=format_,
+    )  # fmt: skip
+    source = ShardSource(SHARDS, str(tmp_path))
+    assert source.load(0).polygons[0].tolist() == [[1, 2], [3, 4], [5, 0]]
+    assert list(source.load(1).texts) == ["word, it's"]
+
+
 def test_pictures_without_a_label_are_named_or_left_out(tmp_path: Path) -> None:
     write_tar(tmp_path / "shards" / "0.tar", ("a.png", png()), ("b.png", png()), ("b.txt", WORD.encode()))
     with pytest.raises(InputError, match=r"no label beside .*0\.tar/a\.png; skip_unlabelled"):
@@ -179,7 +192,8 @@ def test_an_index_is_kept_and_found_anew_where_it_must_be(tmp_path: Path) -> Non
     path = write_tar(tmp_path / "0.tar", ("a.png", png()), ("a.txt", WORD.encode()))
     stored, index = path.with_name("0.tar.index"), read_index(path)
     assert stored.is_file() and np.array_equal(read_index(path), index)
-    for damaged in (b"", b"short", bytes(64), stored.read_bytes()[:32] + b"\x7f" * 32):
+    head = stored.read_bytes()[:32]
+    for damaged in (b"", b"short", bytes(64), head, head + b"\x7f" * 32):
         stored.write_bytes(damaged)
         assert np.array_equal(read_index(path), index)
     write_tar(path, ("b.png", png()), ("b.txt", WORD.encode()), ("c.png", png()), ("c.txt", WORD.encode()))

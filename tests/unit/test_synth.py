@@ -17,7 +17,7 @@ from diffbin.data.synth import Renderer, contact_sheet, render_set
 from diffbin.data.synth.block import Line, Setting, set_block
 from diffbin.data.synth.compose import _draw_downwards
 from diffbin.data.synth.corpus import text_words
-from diffbin.data.synth.fonts import BUILT_IN, load
+from diffbin.data.synth.fonts import BUILT_IN, _find, load
 from diffbin.data.synth.labels import cut
 from diffbin.data.synth.settings import Scripts, Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp
@@ -46,6 +46,11 @@ def signed_area(polygon: np.ndarray) -> float:
 
 def same(a: Sample, b: Sample) -> bool:
     return np.array_equal(a.picture, b.picture) and all(map(np.array_equal, a.polygons, b.polygons))
+
+
+def test_fonts_are_looked_for_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it is where the user has none
+    assert _find.__wrapped__("")
 
 
 def test_a_seed_gives_the_same_sample_in_any_order(fonts: str) -> None:

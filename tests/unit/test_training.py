@@ -163,6 +163,12 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(pages: Path, tmp_path: 
         assert checkpoints.load_latest(last.parent).step == 2
 
 
+def test_a_checkpoint_that_cannot_be_written_costs_a_sentence(pages: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match=r"step_00000003\.pt could not be written .*Not a directory"):
+        checkpoints.save(checkpoints.Checkpoint(small_recipe(pages), 3, {}, None, {}), tmp_path / "file" / "below")
+
+
 def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"nothing")
     (tmp_path / "a.safetensors").write_bytes(b"nothing")

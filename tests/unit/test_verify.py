@@ -78,6 +78,16 @@ def test_models_that_look_at_other_sizes_compare_by_their_regions(
     assert np.isnan(verdict.results[-1].map_max)
 
 
+def test_a_model_that_no_engine_runs_does_not_pass(
+    monkeypatch: pytest.MonkeyPatch, model_file: Path, tmp_path: Path
+) -> None:
+    for name in ("broken.onnx", "broken.pt"):
+        (tmp_path / name).write_bytes(b"no model")
+        with pytest.raises(ModelError, match=rf"broken\{Path(name).suffix}"):
+            verify([str(model_file), str(tmp_path / name)])
+        assert run(monkeypatch, str(model_file), "--against", str(tmp_path / name)) == 2
+
+
 def test_options_and_models_that_lack(monkeypatch: pytest.MonkeyPatch, model_file: Path, tmp_path: Path) -> None:
     assert run(monkeypatch, str(model_file), "--images", str(tmp_path)) == 2
     with pytest.raises(ModelError, match="There is no model nothing"):

@@ -25,7 +25,8 @@ ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone."""
+    """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone,
+    astray (sends less than is left)."""
 
     daemon_threads = False  # closing waits for the connections
     content, temper, ranges = b"", "whole", True
@@ -49,6 +50,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
+        if start:
+            start += server.temper == "astray"
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         if server.temper == "stubborn" or (server.temper == "half" and len(server.requests) == 1):
@@ -80,6 +84,10 @@ def url(server: Server, name: str) -> str:
     return f"http://127.0.0.1:{server.server_port}/mmocr/{name}"
 
 
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
 def named(content: bytes) -> str:
     return f"model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
 
@@ -91,7 +99,7 @@ def test_a_file_arrives_whole_and_is_not_fetched_twice(server: Server, cache: Pa
     name, seen = named(server.content), []
     for _ in range(2):
         path = download.download(url(server, name), cache, progress=lambda done, total: seen.append((done, total)))
-    assert path.read_bytes() == server.content and [p.name for p in cache.iterdir()] == [name]
+    assert path.read_bytes() == server.content and files(cache) == [name]
     assert len(server.requests) == (2 if temper == "half" else 1)
     assert seen[-1] == (len(server.content), len(server.content))
     if temper == "half" and ranges:
@@ -105,7 +113,7 @@ def test_a_server_that_always_stops_half_way_leaves_what_the_next_call_goes_on_f
     name = named(server.content)
     with pytest.raises(ModelError, match=rf"could not be fetched whole.*put {name} into {cache}"):
         download.download(url(server, name), cache)
-    assert [p.name for p in cache.iterdir()] == [f"{name}.part"]
+    assert files(cache) == [f"{name}.part"]
     server.temper = "whole"
     assert download.download(url(server, name), cache).read_bytes() == server.content
     assert not server.requests[-1].endswith(" 0")
@@ -135,7 +143,7 @@ def test_a_wrong_digest_is_told_and_nothing_stays(server: Server, cache: Path, c
     server.content = content
     with pytest.raises(ModelError, match="SHA-256 begins with"):
         download.download(url(server, named(b"half of a file")), cache)
-    assert not list(cache.iterdir())
+    assert not files(cache)
 
 
 def test_a_leftover_of_another_edition_is_begun_anew(server: Server, cache: Path) -> None:
@@ -143,6 +151,24 @@ def test_a_leftover_of_another_edition_is_begun_anew(server: Server, cache: Path
     cache.mkdir()
     (cache / f"{named(b'new')}.part").write_bytes(b"older and longer")
     assert download.download(url(server, named(b"new")), cache).read_bytes() == b"new"
+    server.content, server.temper = b"newer", "astray"
+    (cache / f"{named(b'newer')}.part").write_bytes(b"new")
+    assert download.download(url(server, named(b"newer")), cache).read_bytes() == b"newer"
+
+
+def test_of_two_that_want_one_file_one_waits_for_the_other(server: Server, cache: Path) -> None:
+    server.content, got = b"weights" * 500_000, []
+    name = named(server.content)
+    second = threading.Thread(target=lambda: got.append(download.download(url(server, name), cache)))
+
+    def begin_second(done: int, total: int) -> None:
+        if second.ident is None:
+            second.start()
+            second.join(0.2)  # in which it would begin to fetch
+
+    first = download.download(url(server, name), cache, progress=begin_second)
+    second.join()
+    assert got == [first] and first.read_bytes() == server.content and len(server.requests) == 1
 
 
 def test_refused_unreachable_and_too_large(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +243,20 @@ def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: P
         install.import_file(file, name="../mine")
 
 
+def test_a_refused_import_leaves_what_was_installed(
+    small_row: bytes, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install.import_file(tmp_path / "official.pth", recipe=ROW, name="mine")
+    before = {path.name: path.read_bytes() for path in cache.iterdir()}
+    weights = torch.load(tmp_path / "official.pth")
+    weights["state_dict"]["det_head.binarize.6.bias"] += 1
+    torch.save(weights, tmp_path / "official.pth")
+    monkeypatch.setattr("diffbin.export.largest_differences", lambda network, file: (1.0, 0.0))
+    with pytest.raises(ModelError, match=r"mine\.onnx was not written"):
+        install.import_file(tmp_path / "official.pth", recipe=ROW, name="mine")
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == before
+
+
 def test_another_file_is_not_taken_for_the_published_one(small_row: bytes, tmp_path: Path, cache: Path) -> None:
     (tmp_path / "own.pth").write_bytes(small_row)
     install.import_file(tmp_path / "own.pth", recipe=ROW)
@@ -238,6 +278,20 @@ def test_a_row_without_weights_and_an_unknown_name(cache: Path) -> None:
         Detector("dbnet_resnet18_td500")
     with pytest.raises(ModelError, match="There is no model nonsense"):
         Detector("nonsense")
+
+
+def test_without_a_home_embedded_models_and_files_are_found_and_others_tell_the_way(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DIFFBIN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("~no such account").expanduser())  # raises
+    assert zoo.find(zoo.EMBEDDED) == zoo.MODELS[zoo.EMBEDDED] and zoo.find(model_file) == model_file
+    assert zoo.weights_of(zoo.EMBEDDED) == zoo.WEIGHTS[zoo.EMBEDDED]
+    assert zoo.weights_of(str(model_file)) == model_file
+    for look in (zoo.find, zoo.weights_of):
+        with pytest.raises(ModelError, match=r"no home folder .* set DIFFBIN_CACHE"):
+            look("mine")
 
 
 def test_info_prints_card_settings_and_layers(

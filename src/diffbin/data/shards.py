@@ -25,11 +25,14 @@ KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")  # the key of a sample ends at th
 HEADER_BYTES = 512  # before each member
 END = bytes(1024)  # of every whole tar file
 MAX_BYTES = 256 << 20  # of a member; larger ones are no samples
-MAGIC = int.from_bytes(b"diffbin1", "little")  # of the index: its first row is this, the shard's bytes, and zeros
+MAGIC = int.from_bytes(b"diffbin1", "little")  # of the index: its first row is this, the shard's bytes, the samples, 0
 
 
 class Member(NamedTuple):
-    """A file in a shard; `name` is what errors call it."""
+    """A file in a shard; `name` is what errors call it.
+
+    Of more than 100 characters it may be cut off, for the whole of it then stands in a header before the one read here.
+    """
 
     name: str
     content: bytes
@@ -46,7 +49,7 @@ def read_index(shard: Path) -> Index:
         index = _load(stored, size) if stored.is_file() and stored.stat().st_mtime >= shard.stat().st_mtime else None
         if index is None:
             index = _scan(shard, size)
-            head = np.array([[MAGIC, size, 0, 0]], np.int64)
+            head = np.array([[MAGIC, size, len(index), 0]], np.int64)
             with suppress(InputError):  # a place that cannot be written to
                 write_whole(stored, np.concatenate((head, index)).astype("<i8").tobytes())
         return index
@@ -85,7 +88,7 @@ def _load(stored: Path, shard_bytes: int) -> Index | None:
     table = np.frombuffer(content, "<i8").reshape(-1, 4).astype(np.int64)
     places = table[1:].reshape(-1, 2)
     sound = ((places >= 0) & (places <= shard_bytes)).all()
-    return table[1:] if table[0].tolist() == [MAGIC, shard_bytes, 0, 0] and sound else None
+    return table[1:] if table[0].tolist() == [MAGIC, shard_bytes, len(table) - 1, 0] and sound else None
 
 
 def _scan(shard: Path, shard_bytes: int) -> Index:

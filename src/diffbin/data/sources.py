@@ -1,5 +1,6 @@
 """Where samples come from: labelled pictures in folders or shards, or rendered text without end."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from diffbin.data.synth import Renderer, Synth
 from diffbin.errors import InputError
 
 SEEDS = 1 << 31  # of rendered samples
+OPENED = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")  # how JSON of an object begins, and no line of coordinates
 
 
 class SampleSource(Protocol):
@@ -113,7 +115,8 @@ class ShardSource:
     def load(self, index: int) -> Scene:
         """Reads two places of a file."""
         image, label = read_sample(*self._place(index))
-        parse = parse_instances if label.name.lower().endswith(".json") else parse_icdar
+        is_json = label.name.lower().endswith(".json") or OPENED.match(label.content)  # long names lose their end
+        parse = parse_instances if is_json else parse_icdar
         annotation = apply_rules(self.source, parse(label.content, label.name))
         picture = PictureFile(image.content, image.name)
         return Scene(picture.size, picture.read, annotation.polygons, annotation.ignored, annotation.texts)

@@ -16,8 +16,8 @@ from safetensors.torch import save as serialized
 from torch import Tensor
 
 from diffbin.config import Recipe
-from diffbin.errors import ConfigError, ModelError, TrainingWarning
-from diffbin.files import write_whole
+from diffbin.errors import ConfigError, InputError, ModelError, TrainingWarning
+from diffbin.files import open_whole, write_whole
 from diffbin.model.dbnet import DBNet
 from diffbin.plain import from_dict, to_dict
 
@@ -62,14 +62,11 @@ def save_best(checkpoint: Checkpoint, folder: Path) -> Path:
 
 
 def _write(checkpoint: Checkpoint, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     content = {**vars(checkpoint), "recipe": json.dumps(to_dict(checkpoint.recipe))}
     try:
-        torch.save(content, partial)
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        partial.unlink(missing_ok=True)
+        with open_whole(path) as file:
+            torch.save(content, file)
+    except (InputError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         raise ModelError(f"The checkpoint {path} could not be written ({error}); is the disk full?") from error
 
 

@@ -81,9 +81,11 @@ def _open(engine: str, path: Path, runtime: Runtime) -> Engine:
 def find(model: str | Path) -> Path:
     """The file of a model: a name of `MODELS` or of an installed model, an exported `.onnx`, or a checkpoint."""
     name = str(model)
-    for path in (MODELS.get(name, Path(model)), installed(name)):
-        if os.path.isfile(path):  # noqa: PTH113  # False where pathlib raises: no permission, too long a name
-            return path
+    given = MODELS.get(name, Path(model))
+    if os.path.isfile(given):  # noqa: PTH113  # False where pathlib raises: no permission, too long a name
+        return given
+    if os.path.isfile(there := installed(name)):  # noqa: PTH113  # looked for last: not everybody has a cache folder
+        return there
     if name in recipes.names() and (published := recipes.published(name)):
         way = f"diffbin zoo get {name}" if published.weights else f"diffbin train {name} (no weights are published)"
         raise ModelError(f"The model {name} is not on this machine; get it with: {way}.")
@@ -96,15 +98,25 @@ def find(model: str | Path) -> Path:
 
 def weights_of(model: str) -> Path:
     """The file to train further from: the weights of a named or installed model, or the given file."""
+    if model in WEIGHTS or os.path.isfile(model):  # noqa: PTH113
+        return WEIGHTS.get(model, Path(model))
     native = installed(model).with_suffix(".safetensors")
-    return WEIGHTS.get(model, native if not os.path.isfile(model) and os.path.isfile(native) else Path(model))  # noqa: PTH113
+    return native if os.path.isfile(native) else Path(model)  # noqa: PTH113
 
 
 def cache() -> Path:
-    """Where models are installed: `$DIFFBIN_CACHE`, or `diffbin` in the user's cache folder."""
+    """Where models are installed: `$DIFFBIN_CACHE`, or `diffbin` in the user's cache folder.
+
+    Raises `ModelError` for a user who has no such folder, as in a container under a number that has no account.
+    """
     if folder := os.environ.get("DIFFBIN_CACHE"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diffbin"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diffbin"
+    except RuntimeError:
+        raise ModelError(
+            "This user has no home folder to look for installed models in; set DIFFBIN_CACHE to a folder for them."
+        ) from None
 
 
 def installed(name: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from diffbin import __version__
 from diffbin.errors import ModelError
+from diffbin.files import locked
 
 ATTEMPTS, WAIT_S, TIMEOUT_S = 4, 1.0, 30.0  # the wait doubles with each attempt
 CHUNK_BYTES, MAX_BYTES = 1 << 20, 2 << 30
@@ -20,7 +21,8 @@ Progress = Callable[[int, int], None]  # bytes done, and in all (0 = unknown)
 def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) -> Path:
     """Fetches `url` into `folder` under its own name and returns the path; a good file that is there is kept.
 
-    What a broken connection has left is gone on from, within this call and by the next one. The first eight digits of
+    What a broken connection has left is gone on from, within this call and by the next one. Of several processes that
+    ask for one file at once, the first fetches it and the others wait. The first eight digits of
     the SHA-256 sum stand at the end of the file's name, as `torch.hub` has it. Raises `ModelError`.
     """
     if not url.startswith(("https://", "http://")):
@@ -32,9 +34,13 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
     partial = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _fetch_all(url, partial, progress)
-        check_digest(partial, named=target.name, remove=True)
-        partial.replace(target)
+        with locked(target.with_name(target.name + ".lock")):
+            if target.is_file():  # another process was faster
+                check_digest(target)
+                return target
+            _fetch_all(url, partial, progress)
+            check_digest(partial, named=target.name, remove=True)
+            partial.replace(target)
     except urllib.error.HTTPError as error:
         raise ModelError(f"{url} was refused by its server ({error.code} {error.reason}). {_by_hand(target)}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
@@ -43,7 +49,7 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
     except OSError as error:
         if not target.is_file():
             raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
-        check_digest(target)  # another process was faster
+        check_digest(target)  # as above, on a file system without locks
     except ValueError as error:
         raise ModelError(f"{url} is not an address ({error}).") from None
     return target
@@ -79,6 +85,9 @@ def _fetch(url: str, partial: Path, progress: Progress) -> None:
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as response:
         if response.status != http.client.PARTIAL_CONTENT:
             done = 0  # the server sends the whole file
+        elif not (response.headers.get("Content-Range") or "").startswith(f"bytes {done}-"):
+            partial.unlink(missing_ok=True)  # the next attempt asks for the whole file
+            raise http.client.HTTPException("the server sent another part of it than was asked for")
         total = done + int(response.headers.get("Content-Length") or 0)
         with partial.open("ab" if done else "wb") as file:
             while chunk := _read(response):

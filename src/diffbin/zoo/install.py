@@ -1,6 +1,7 @@
 """From an official checkpoint to an installed model: our own weights and ONNX, both in the cache folder."""
 
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from diffbin.config import Published, Recipe, Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
-from diffbin.files import make_folder
+from diffbin.files import check_file
 from diffbin.model import checkpoints, official
 from diffbin.zoo.download import Progress, check_digest, download
 
@@ -64,7 +65,11 @@ def recipe_of(path: Path) -> str:
 
 
 def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
-    """Reads official weights strictly, and writes `NAME.safetensors` and `NAME.onnx`, in single precision."""
+    """Reads official weights strictly, and writes `NAME.safetensors` and `NAME.onnx`, in single precision.
+
+    Returns the latter. Where they are refused, what was installed under the name stays. Raises `ConfigError`,
+    `ModelError`, and `InputError` where the cache folder cannot be written to.
+    """
     name = name or recipe.name
     if not re.fullmatch(r"[\w.+-]+", name) or name in zoo.MODELS:
         raise ConfigError(
@@ -72,10 +77,13 @@ def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
         )
     weights, recipe = official.to_native(official.read(path), replace(recipe, name=name))
     checkpoints.build(recipe, weights, source=str(path))
-    make_folder(zoo.cache())
     native = zoo.cache() / f"{name}.safetensors"
-    checkpoints.write_weights(native, recipe, weights, halve=False)
-    export(native, zoo.installed(name), card=_card(path, name), halve=False)
+    check_file(native)
+    with tempfile.TemporaryDirectory(dir=zoo.cache()) as folder:
+        unchecked = Path(folder) / native.name
+        checkpoints.write_weights(unchecked, recipe, weights, halve=False)
+        export(unchecked, zoo.installed(name), card=_card(path, name), halve=False)  # puts it in place once it agrees
+        unchecked.replace(native)
     return zoo.installed(name)
 
 

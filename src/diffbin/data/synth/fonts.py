@@ -75,7 +75,8 @@ def _load(path: str, size_px: int, shaped: bool) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=4)
 def _find(folder: str) -> Families:
-    roots = [Path(folder)] if folder else [Path(root).expanduser() for root in SYSTEM_FOLDERS]
+    expand = os.path.expanduser  # pathlib raises for a user without a home folder
+    roots = [Path(folder)] if folder else [Path(expand(root)) for root in SYSTEM_FOLDERS]
     families: dict[str, list[str]] = {}
     for path in sorted({path for root in roots for path in _files(root)}):
         name = Path(path).stem.lower()
