@@ -1,5 +1,6 @@
 """Sets and recipes that a run cannot use, or that are hardly enough: one clear error, or a run that works."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def make_set(root: Path, *, pictures: int = 2, text: str = "word", small: bool =
         cv2.imwrite(str(root / "images" / f"img_{i}.png"), picture)
         lines = [",".join(map(str, quad)) + f",{text}" for quad in quads] if text else []
         (root / "gt" / f"gt_img_{i}.txt").write_text("\n".join(lines))
+    shutil.copytree(root / "images", root / "held_back")
     return root
 
 

@@ -32,7 +32,8 @@ QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "diffbin_words")
 )
 def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -> None:
     recipe, source = recipes.load(name), Source(images="images", labels="gt")
-    data = replace(recipe.data, root=str(pages), train=(source,), validation=(source,), batch_size=2, workers=0)
+    held_back = replace(source, images="held_back")
+    data = replace(recipe.data, root=str(pages), train=(source,), validation=(held_back,), batch_size=2, workers=0)
     short = replace(
         recipe,
         data=data,
@@ -65,6 +66,14 @@ def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
     for key, state in straight.optimizer["state"].items():
         assert torch.equal(state["exp_avg"], resumed.optimizer["state"][key]["exp_avg"])
     with pytest.raises(TrainingError, match="--resume"):
+        train(recipe, out=tmp_path / "run")
+
+
+def test_pictures_that_are_trained_and_validated_on_are_told(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages, steps=1)
+    (pages / "held_back" / "img_1.png").unlink()
+    (pages / "held_back" / "img_1.png").symlink_to(pages / "images" / "img_1.png")
+    with pytest.warns(TrainingWarning, match=r"Of the 2 pictures of data.validation 1 are trained on .*img_1\.png"):
         train(recipe, out=tmp_path / "run")
 
 
