@@ -163,6 +163,20 @@ def test_words_and_lines_are_mixed_only_when_told_so(tmp_path: Path) -> None:
     TrainSet(recipe(tmp_path, replace(words, labels_as="word"), replace(lines, labels_as="line")))
 
 
+def test_validation_is_of_the_unit_that_is_taught(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    words = Source(images="a", labels="a")
+    joined, lines = replace(words, labels_as="line"), replace(words, unit="line")
+    for taught, scored, fits in ((words, joined, False), (lines, words, False), (joined, lines, True)):
+        mixed = recipe(tmp_path, taught)
+        mixed = replace(mixed, data=replace(mixed.data, validation=(scored,)))
+        if fits:
+            TrainSet(mixed)
+        else:
+            with pytest.raises(ConfigError, match=r"data.train teaches (word|line)s, but the labels of a in data.val"):
+                TrainSet(mixed)
+
+
 def test_background_is_kept_and_lost_text_is_drawn_anew(tmp_path: Path) -> None:
     write(tmp_path / "a", 1, "")
     write(tmp_path / "b", 3)

@@ -67,6 +67,14 @@ def test_no_picture_is_trained_on_and_held_back(tmp_path: Path, assignment: str)
         plan("diffbin-words", folder(tmp_path, 10), [assignment])
 
 
+def test_labels_held_back_are_read_as_those_trained_on(tmp_path: Path) -> None:
+    source = folder(tmp_path, 10)
+    lines = plan("diffbin-words", source, ["data.train.0.labels_as = line", "data.train.0.min_side_px=2"]).recipe.data
+    assert lines.validation[0].labels_as == "line" and lines.validation[0].min_side_px == 2
+    own = plan("diffbin-words", source, ["data.validation.0.min_side_px=1", "data.train.0.min_side_px=2"]).recipe.data
+    assert own.validation[0].min_side_px == 1 and own.train[0].min_side_px == 2
+
+
 def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
     taught = replace(recipe.train, teacher="diffbin-words")

@@ -25,6 +25,7 @@ from diffbin.train.start import Start
 from diffbin.train.validate import overlap
 
 TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
+LABELS = ("unit", "labels_as", "min_side_px")  # settings of a source that say what its labels are
 Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
 
 
@@ -117,7 +118,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     stored, weights = checkpoints.read_weights(path)
     count = len(list_labelled([source], ""))
     text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
-    recipe = override(suit(stored, source, count, text), assignments)
+    suited = suit(stored, source, count, text)
+    recipe = override(suited, [*(_for_held_back(assignments) if suited.data.validation else ()), *assignments])
     learnt, held_back = (
         [picture for _, picture in list_labelled(sources, recipe.data.root)] if sources else []
         for sources in (recipe.data.train, recipe.data.validation)
@@ -125,6 +127,13 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     if said := overlap(learnt, held_back):
         raise ConfigError(said)
     return Plan(model, stored, Start(weights, str(path)), recipe, text, (len(learnt), len(held_back)))
+
+
+def _for_held_back(assignments: Sequence[str]) -> list[str]:
+    """What is said of the labels trained on, for those of the pictures held back, unless that is said after it."""
+    names = {f"data.train.0.{name}" for name in LABELS}
+    told = (text.strip() for text in assignments if text.partition("=")[0].strip() in names)
+    return [text.replace("train", "validation", 1) for text in told]
 
 
 def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:
