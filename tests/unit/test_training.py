@@ -87,6 +87,14 @@ def test_an_average_that_begins_later_begins_from_the_weights(pages: Path) -> No
         assert torch.equal(value, saved[name]), name
 
 
+def test_a_run_of_another_network_is_not_gone_on_with(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages, steps=1)
+    train(recipe, out=tmp_path / "run")
+    other = replace(recipe, model=replace(recipe.model, lateral_channels=24))
+    with pytest.raises(ConfigError, match=r"of another network; go on with .* --set model\.lateral_channels=16 "):
+        train(other, out=tmp_path / "run", resume=True)
+
+
 def test_too_many_steps_that_are_not_finite_stop_with_their_pictures(pages: Path, tmp_path: Path) -> None:
     recipe = replace(
         small_recipe(pages),
