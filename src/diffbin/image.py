@@ -26,7 +26,7 @@ MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what 
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
 STRIP_PX = 64  # rows converted at a time
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
 OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)

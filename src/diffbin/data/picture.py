@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.errors import InputError
-from diffbin.image import on_white
+from diffbin.image import load, on_white
 
 Pixels = NDArray[np.uint8]
 
@@ -19,7 +19,7 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-JPEG = b"\xff\xd8"
+JPEG, GIF = b"\xff\xd8", b"GIF8"
 MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
 TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
@@ -56,6 +56,11 @@ class PictureFile:
         raw = raw_pixels(self.content)
         if raw is not None:
             return raw
+        if self.content.startswith(GIF):  # not each OpenCV reads it
+            try:
+                return load(self.content)
+            except InputError:
+                raise self._damaged() from None
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:
