@@ -187,6 +187,12 @@ def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
     for name in ("a.pt", "b.pt", "c.pt", "a.safetensors", "c.safetensors"):
         with pytest.raises(ModelError, match=name):
             checkpoints.read_weights(tmp_path / name)
+    (tmp_path / "renamed.pt").write_bytes(b"\x08\x07model.onnx")
+    torch.save({"a": SampleNumbers(0, 1)}, tmp_path / "other.pt")
+    for name, said in (("renamed.pt", "Unsupported operand 8"), ("other.pt", "SampleNumbers was not an allowed gl")):
+        with pytest.raises(ModelError, match=said) as told:
+            checkpoints.read_weights(tmp_path / name)
+        assert "weights_only" not in str(told.value) and "safe_globals" not in str(told.value)
     with pytest.raises(ModelError, match="do not fit"):
         checkpoints.build(small_recipe(pages), {"a": torch.zeros(1)}, source="a.pt")
 

@@ -184,10 +184,14 @@ def export(
     need_torch("Exporting")
     from diffbin.config import Source
     from diffbin.export import export as write
+    from diffbin.files import check_file
     from diffbin.model.checkpoints import read_weights, write_weights
     from diffbin.overrides import override
     from diffbin.plain import from_dict
 
+    check_file(out, ".onnx")
+    if weights:
+        check_file(weights, ".safetensors")
     stored, trained = read_weights(checkpoint)
     recipe = override(stored, assignments or [])
     if int8:
