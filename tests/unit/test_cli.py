@@ -298,6 +298,8 @@ def test_the_command_is_installed() -> None:
 
 def test_pack_makes_shards_and_says_how_large(io: Run, pages: Path, tmp_path: Path) -> None:
     options = ("pack", "--images", pages / "images", "--gt", pages / "gt", "--out", tmp_path / "shards")
+    code, _, err = run(*io, *options, "--part", "9:")
+    assert code == 2 and 'part "9:" leaves no picture' in err and not (tmp_path / "shards").exists()
     code, out, _ = run(*io, *options, "--decoded", "--part", "0:1")
     assert code == 0 and "1 shard, 0 MB" in out
     assert (tmp_path / "shards" / "000000.tar").is_file()
