@@ -279,7 +279,9 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     assert code == 0 and "step_00000002.pt" in out
     last = next((tmp_path / "run" / "checkpoints").iterdir())
     weights = tmp_path / "w.safetensors"
-    code, out, _ = run(*io, "export", last, "--out", tmp_path / "m.onnx", "--weights", weights)
+    (tmp_path / "card.json").write_text('{"by": "Zoë"}', "utf-8-sig")
+    card = ("--card", tmp_path / "card.json")
+    code, out, _ = run(*io, "export", last, "--out", tmp_path / "m.onnx", "--weights", weights, *card)
     assert code == 0 and "differs from PyTorch by at most" in out and weights.exists()
     assert run(*io, "train", own, "--out", tmp_path / "2", "--set", root, "--weights", weights)[0] == 0
     for bad in (("train", "none"), ("train", own, "--set", "optim.lrr=1"), ("export", tmp_path / "no.pt", "--out", "m"),

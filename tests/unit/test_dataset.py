@@ -135,6 +135,9 @@ def test_pictures_are_drawn_by_their_own_weights(tmp_path: Path) -> None:
     write(tmp_path / "a", 3)
     (tmp_path / "hard.csv").write_text("picture,weight\nimg_0.png,1\nimg_1.png,0\nimg_2.png,3\nother.png,9\n")
     weighted = Source(images="a", labels="a", picture_weights="hard.csv")
+    plain = PictureSource(weighted, str(tmp_path)).shares
+    (tmp_path / "hard.csv").write_text((tmp_path / "hard.csv").read_text(), "utf-8-sig")  # as Excel saves it
+    assert np.array_equal(PictureSource(weighted, str(tmp_path)).shares, plain)  # type: ignore[arg-type]
     train_set = TrainSet(recipe(tmp_path, weighted, rotate_deg=0))
     shades = [int(train_set.sample(number).picture.max()) for number in range(200)]
     assert set(shades) == {40, 60} and 0.65 < shades.count(60) / 200 < 0.85

@@ -214,7 +214,7 @@ def _read_card(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        card = json.loads(path.read_text())
+        card = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(f"The model card {path} cannot be read: {error}.") from None
     if not isinstance(card, dict) or not all(isinstance(text, str) for text in card.values()):
