@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -14,14 +15,14 @@ SMALL = Model(backbone="resnet18_half", lateral_channels=16, smooth_channels=8)
 
 def small_recipe(root: Path, **train: object) -> Recipe:
     """A recipe that trains a small network on `root` for a few steps of two crops of 64 pixels."""
-    source = Source(images="images", labels="gt")
+    source, held_back = (Source(images=images, labels="gt") for images in ("images", "held_back"))
     return Recipe(
         name="small",
         model=SMALL,
         preprocess=Preprocess(long_px=128, short_px=96),
         decode=Decode(min_width_px=2.0),
         augment=Augment(crop_px=64),
-        data=Data(root=str(root), train=(source,), validation=(source,), batch_size=2, workers=0),
+        data=Data(root=str(root), train=(source,), validation=(held_back,), batch_size=2, workers=0),
         optim=Optim(name="adamw", lr=1e-3, schedule="cosine", per="step"),
         train=Train(**{"steps": 4, "save_every_steps": 2, "precision": "32", "preflight": False, **train}),  # type: ignore[arg-type]
     )
@@ -58,7 +59,7 @@ class DarkIsText:
 
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
-    """A folder with two labelled pictures, in the layout of ICDAR 2015."""
+    """A folder with two labelled pictures, in the layout of ICDAR 2015, and copies of them to hold back."""
     for folder in ("images", "gt"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     for i in (1, 2):
@@ -66,6 +67,7 @@ def pages(tmp_path: Path) -> Path:
         cv2.imwrite(str(tmp_path / "data" / "images" / f"img_{i}.png"), picture)
         lines = [",".join(map(str, quad)) + ",word" for quad in quads]
         (tmp_path / "data" / "gt" / f"gt_img_{i}.txt").write_text("\n".join(lines))
+    shutil.copytree(tmp_path / "data" / "images", tmp_path / "data" / "held_back")
     return tmp_path / "data"
 
 

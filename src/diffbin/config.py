@@ -15,6 +15,8 @@ RANGES: dict[str, Callable[[float], bool]] = {
     "above 0": lambda value: 0 < value < math.inf,
     "0 or more": lambda value: 0 <= value < math.inf,
     "from 0 to 1": lambda value: 0 <= value <= 1,
+    "from 0 to below 1": lambda value: 0 <= value < 1,
+    "that 4 divides": lambda value: 0 < value < math.inf and value % 4 == 0,
     "that 32 divides": lambda value: 0 < value < math.inf and value % 32 == 0,
 }
 
@@ -59,6 +61,8 @@ class Decode:
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
         check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "max_candidates"))
+        if self.shape not in ("quad", "polygon"):
+            raise ConfigError(f"decode.shape is {self.shape!r}; it must be 'quad' or 'polygon'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +83,9 @@ class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
     backbone: Literal[
-        "efficientnet_lite0",
-        "efficientnet_lite0_fused",
-        "efficientnet_lite0_slim",
-        "resnet18",
-        "resnet18_dcnv2",
-        "resnet18_half",
-        "resnet50",
-        "resnet50_dcnv2",
-        "resnet50_oclip",
-    ] = "resnet18"
+        "efficientnet_lite0", "efficientnet_lite0_fused", "efficientnet_lite0_slim",
+        "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip",
+    ] = "resnet18"  # fmt: skip
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
@@ -105,8 +102,11 @@ class Targets:
     min_side_px: float = 8.0  # smaller regions are ignored
 
     def __post_init__(self) -> None:
-        check_range("from 0 to 1", self, ("shrink_ratio", "threshold_min", "threshold_max"))
+        check_range("from 0 to 1", self, ("threshold_min", "threshold_max"))
+        check_range("from 0 to below 1", self, ("shrink_ratio",))
         check_range("0 or more", self, ("min_side_px",))
+        if self.threshold_min >= self.threshold_max:
+            raise ConfigError(f"targets.threshold_min is {self.threshold_min}; threshold_max must be above it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,7 @@ class Loss:
     k: float = 50.0  # steepness of B = 1 / (1 + exp(-k (P - T)))
 
     def __post_init__(self) -> None:
-        weights = ("prob_weight", "threshold_weight", "binary_weight", "distill_weight")
-        check_range("0 or more", self, (*weights, "negative_ratio"))
+        check_range("0 or more", self, tuple(vars(self)))
         check_range("above 0", self, ("k",))
 
 
@@ -134,7 +133,7 @@ class Augment:
     scale instead and cuts a window of fixed size, so that the network sees text at the sizes it will meet.
     """
 
-    crop_px: int = 640
+    crop_px: int = 640  # side; the network's maps have it only where 4 divides it
     crop_px_min: int = 0  # each step draws its crops' side from the multiples of 32 from here to crop_px; 0 = crop_px
     crop: Literal["text", "scale"] = "text"
     flip_p: float = 0.5
@@ -153,13 +152,15 @@ class Augment:
     paste_max: int = 3  # of them
 
     def __post_init__(self) -> None:
-        check_range("above 0", self, ("crop_px", "scale_min", "scale_max", "min_side_ratio"))
+        check_range("that 4 divides", self, ("crop_px",))
+        check_range("above 0", self, ("scale_min", "scale_max", "min_side_ratio"))
         deltas = ("brightness_delta", "saturation_delta", "contrast_delta")
         check_range("0 or more", self, ("crop_px_min", "rotate_deg", *deltas))
         check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
-        if self.crop_px_min and (self.crop_px_min % 32 or not 0 < self.crop_px_min <= self.crop_px):
-            must = f"it must be a multiple of 32 up to crop_px, {self.crop_px}"
-            raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; {must}.")
+        if self.crop_px_min % 32 or self.crop_px_min > self.crop_px:
+            raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; 32 must divide it, and crop_px be no less.")
+        if self.scale_min > self.scale_max:
+            raise ConfigError(f"augment.scale_min is {self.scale_min}; scale_max must be no less.")
         if self.paste_p and self.paste_max < 1:
             raise ConfigError(f"augment.paste_max is {self.paste_max}; with paste_p it must be 1 or more.")
 
@@ -185,10 +186,8 @@ class Source:
         if self.format == "shards" and self.picture_weights:
             raise ConfigError("picture_weights are for pictures in folders; shards keep no list of their names.")
         if self.labels_as == "word" and self.stored_unit == "line":
-            raise ConfigError(
-                f"The labels of {self.images or self.format} are lines, which cannot be taken apart into words; "
-                'leave labels_as out, or set it to "line".'
-            )
+            lines = f"The labels of {self.images or self.format} are lines, which cannot be taken apart into words"
+            raise ConfigError(f'{lines}; leave labels_as out, or set it to "line".')
 
     @property
     def stored_unit(self) -> Literal["word", "line"]:

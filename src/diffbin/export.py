@@ -43,7 +43,7 @@ def export(
     """
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
-    check_file(out)
+    check_file(out, ".onnx")
     network = checkpoints.build(recipe, halved(weights) if halve else weights, source=str(checkpoint))
     graph = to_onnx(network)
     model = add_metadata(store_halved(graph) if halve else graph, recipe, card)

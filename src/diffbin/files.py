@@ -74,10 +74,12 @@ def _lock(file: BinaryIO) -> None:
                 return
 
 
-def check_file(path: Path) -> None:
-    """`InputError` unless a file of this name can be written, so that long work can be refused before it."""
+def check_file(path: Path, suffix: str = "") -> None:
+    """`InputError` unless a file of this name, which must end in `suffix`, can be written: before long work for it."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file in it.")
+    if not path.name.endswith(suffix):
+        raise InputError(f"{path} must have a name that ends in {suffix}, for that is what is written.")
     make_folder(path.parent)
 
 

@@ -1,6 +1,7 @@
 """Pictures in: decoding with limits, and the resize rule with its inverse."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what 
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
 STRIP_PX = 64  # rows converted at a time
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})  # looked for in folders
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
 OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)
@@ -58,14 +59,18 @@ def load(source: ImageSource) -> Picture:
         return _from_bytes(source, "the picture")
     if isinstance(source, str | Path):
         path = Path(source)
-        return _from_bytes(_read(path), str(path))
+        return _from_bytes(read_bytes(path), str(path))
     raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file's content, of one that is too large one byte more than `MAX_BYTES`. Raises `InputError`."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)  # one more is too many: the size it had a moment ago means nothing
+            size = os.fstat(file.fileno()).st_size  # to ask for all that is allowed takes more time than to read it
+            content = file.read(min(size, MAX_BYTES) + 1)
+            grown = len(content) > size  # since a moment ago, or it is no file, and has no size
+            return content + file.read(MAX_BYTES + 1 - len(content)) if grown else content
     except (OSError, ValueError) as error:  # the second of a name with a zero in it
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
 
@@ -73,11 +78,10 @@ def _read(path: Path) -> bytes:
 def _from_bytes(content: bytes, name: str) -> Picture:
     if not content:
         raise InputError(f"{name} is empty.")
-    if len(content) > MAX_BYTES:
-        raise LimitError(f"{name} has more than {MAX_BYTES} bytes; pictures of up to that are read.")
+    check_bytes(content, name)
     with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
-            _check_size((image.height, image.width), name)
+            check_size((image.height, image.width), name)
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
             if picture is not None:
                 return np.asarray(picture, np.uint8)
@@ -99,7 +103,7 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
 
 
 def _from_pillow(image: Image.Image, name: str) -> Picture:
-    _check_size((image.height, image.width), name)
+    check_size((image.height, image.width), name)
     deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
     if image.mode in ("I", "F") and not deep:
         raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
@@ -129,7 +133,7 @@ def _from_array(array: NDArray[np.uint8]) -> Picture:
     if array.dtype != np.uint8:
         way_out = TO_UINT8.get(array.dtype.kind, "pass numbers")
         raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
-    _check_size((array.shape[0], array.shape[1]), "the array")
+    check_size((array.shape[0], array.shape[1]), "the array")
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
     if array.shape[2] == 3:
@@ -147,7 +151,20 @@ def on_white(rgba: NDArray[np.uint8]) -> Picture:
     return picture
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def header_size(content: bytes, name: str) -> tuple[int, int]:
+    """(h, w) of an encoded picture as it is stored, by its header alone. Raises as `load` does."""
+    with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
+        return image.height, image.width
+
+
+def check_bytes(content: bytes, name: str) -> None:
+    """`LimitError` where an encoded picture has too many of them."""
+    if len(content) > MAX_BYTES:
+        raise LimitError(f"{name} has more than {MAX_BYTES} bytes; pictures of up to that are read.")
+
+
+def check_size(size: tuple[int, int], name: str) -> None:
+    """`InputError` where a picture of this (h, w) has no pixels, `LimitError` where it has too many."""
     height, width = size
     if not height or not width:
         raise InputError(f"{name} has no pixels: it is {height} x {width}.")

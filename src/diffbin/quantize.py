@@ -71,7 +71,7 @@ def export_int8(
     stored, weights = checkpoints.read_weights(checkpoint)
     recipe = recipe or stored
     pictures = _pictures(calibration)
-    check_file(out)
+    check_file(out, ".onnx")
     network = checkpoints.build(recipe, weights, source=str(checkpoint))
     with tempfile.TemporaryDirectory() as folder:
         plain, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"

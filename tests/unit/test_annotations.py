@@ -66,6 +66,15 @@ def test_outlines_are_read_as_they_were_written(text: str) -> None:
         assert found.texts == [text] and found.polygons[0].tolist() == wanted.round().tolist()
 
 
+def test_lines_end_where_editors_end_them(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_bytes("1,1,9,1,9,9,1,9,a\u2028b\x0bc\x85d\r\n\r2,1,9,1,9,9,1,9,e\n".encode())
+    assert READERS["icdar"](label).texts == ["a\u2028b\x0bc\x85d", "e"]
+    label.write_text("1,1,9,1,9,9,1,9,a\n\nno box\n")
+    with pytest.raises(InputError, match="line 3"):
+        READERS["icdar"](label)
+
+
 def test_an_empty_file_is_a_picture_without_text(tmp_path: Path) -> None:
     for name in ("icdar", "totaltext"):
         found = READERS[name](label(tmp_path, "\n"))

@@ -1,5 +1,6 @@
 """Sets and recipes that a run cannot use, or that are hardly enough: one clear error, or a run that works."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def make_set(root: Path, *, pictures: int = 2, text: str = "word", small: bool =
         cv2.imwrite(str(root / "images" / f"img_{i}.png"), picture)
         lines = [",".join(map(str, quad)) + f",{text}" for quad in quads] if text else []
         (root / "gt" / f"gt_img_{i}.txt").write_text("\n".join(lines))
+    shutil.copytree(root / "images", root / "held_back")
     return root
 
 
@@ -86,10 +88,25 @@ def test_recipes_that_are_wrong_are_told_of_with_their_line(tmp_path: Path, text
         (Data, {"batch_size": 0}), (Data, {"workers": -1}), (Optim, {"lr": float("nan")}), (Optim, {"momentum": 2}),
         (Train, {"steps": 1, "save_every_steps": -1}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
         (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}),
-        (Targets, {"shrink_ratio": 2}),
+        (Targets, {"shrink_ratio": 1}), (Augment, {"crop_px": 50}),
     ],
 )  # fmt: skip
 def test_settings_out_of_their_range_are_named(group: type, values: dict[str, float]) -> None:
     name = list(values)[-1]
     with pytest.raises(ConfigError, match=rf"{group.__name__.lower()}\.{name} is .*must be a number"):
         group(**values)
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "said"),
+    [
+        (Augment, {"scale_min": 2, "scale_max": 1}, "scale_min is 2; scale_max must be no less"),
+        (Augment, {"crop_px": 64, "crop_px_min": 96}, "crop_px_min is 96; .* crop_px be no less"),
+        (Targets, {"threshold_min": 0.7}, "threshold_min is 0.7; threshold_max must be above it"),
+        (Decode, {"shape": "quads"}, "shape is 'quads'; it must be 'quad' or 'polygon'"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(group: type, values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        group(**values)
+    Augment(scale_min=1, scale_max=1, crop_px=36)

@@ -326,7 +326,9 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     assert code == 0 and "step_00000002.pt" in out
     last = next((tmp_path / "run" / "checkpoints").iterdir())
     weights = tmp_path / "w.safetensors"
-    code, out, _ = run(*io, "export", last, "--out", tmp_path / "m.onnx", "--weights", weights)
+    (tmp_path / "card.json").write_text('{"by": "Zoë"}', "utf-8-sig")
+    card = ("--card", tmp_path / "card.json")
+    code, out, _ = run(*io, "export", last, "--out", tmp_path / "m.onnx", "--weights", weights, *card)
     assert code == 0 and "differs from PyTorch by at most" in out and weights.exists()
     assert run(*io, "train", own, "--out", tmp_path / "2", "--set", root, "--weights", weights)[0] == 0
     for bad in (("train", "none"), ("train", own, "--set", "optim.lrr=1"), ("export", tmp_path / "no.pt", "--out", "m"),
@@ -345,6 +347,8 @@ def test_the_command_is_installed() -> None:
 
 def test_pack_makes_shards_and_says_how_large(io: Run, pages: Path, tmp_path: Path) -> None:
     options = ("pack", "--images", pages / "images", "--gt", pages / "gt", "--out", tmp_path / "shards")
+    code, _, err = run(*io, *options, "--part", "9:")
+    assert code == 2 and 'part "9:" leaves no picture' in err and not (tmp_path / "shards").exists()
     code, out, _ = run(*io, *options, "--decoded", "--part", "0:1")
     assert code == 0 and "1 shard, 0 MB" in out
     assert (tmp_path / "shards" / "000000.tar").is_file()

@@ -135,6 +135,9 @@ def test_pictures_are_drawn_by_their_own_weights(tmp_path: Path) -> None:
     write(tmp_path / "a", 3)
     (tmp_path / "hard.csv").write_text("picture,weight\nimg_0.png,1\nimg_1.png,0\nimg_2.png,3\nother.png,9\n")
     weighted = Source(images="a", labels="a", picture_weights="hard.csv")
+    plain = PictureSource(weighted, str(tmp_path)).shares
+    (tmp_path / "hard.csv").write_text((tmp_path / "hard.csv").read_text(), "utf-8-sig")  # as Excel saves it
+    assert np.array_equal(PictureSource(weighted, str(tmp_path)).shares, plain)  # type: ignore[arg-type]
     train_set = TrainSet(recipe(tmp_path, weighted, rotate_deg=0))
     shades = [int(train_set.sample(number).picture.max()) for number in range(200)]
     assert set(shades) == {40, 60} and 0.65 < shades.count(60) / 200 < 0.85
@@ -161,6 +164,20 @@ def test_words_and_lines_are_mixed_only_when_told_so(tmp_path: Path) -> None:
     joined = TrainSet(recipe(tmp_path, replace(words, labels_as="line"), lines))
     assert [len(source.load(0).polygons) for source in joined.sources] == [1, 2]
     TrainSet(recipe(tmp_path, replace(words, labels_as="word"), replace(lines, labels_as="line")))
+
+
+def test_validation_is_of_the_unit_that_is_taught(tmp_path: Path) -> None:
+    write(tmp_path / "a", 1)
+    words = Source(images="a", labels="a")
+    joined, lines = replace(words, labels_as="line"), replace(words, unit="line")
+    for taught, scored, fits in ((words, joined, False), (lines, words, False), (joined, lines, True)):
+        mixed = recipe(tmp_path, taught)
+        mixed = replace(mixed, data=replace(mixed.data, validation=(scored,)))
+        if fits:
+            TrainSet(mixed)
+        else:
+            with pytest.raises(ConfigError, match=r"data.train teaches (word|line)s, but the labels of a in data.val"):
+                TrainSet(mixed)
 
 
 def test_background_is_kept_and_lost_text_is_drawn_anew(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import torch
 
 from conftest import SMALL, small_recipe
 from diffbin import export as export_module
+from diffbin.cli import app
 from diffbin.config import Model, Recipe
 from diffbin.engines.onnx import OnnxEngine
-from diffbin.errors import ModelError
+from diffbin.errors import DiffbinError, ModelError
 from diffbin.export import export
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
@@ -38,6 +39,19 @@ def test_other_operators_answer_alike(tmp_path: Path, backbone: str) -> None:
     assert export(tmp_path / "w.safetensors", tmp_path / "m.onnx", card={}) < 1e-5
     operators = {node.op_type for node in onnx.load(str(tmp_path / "m.onnx")).graph.node}
     assert ("DeformConv" in operators) == backbone.endswith("dcnv2") and "ATen" not in operators
+
+
+def test_what_is_not_exported_is_one_sentence(model_file: Path, tmp_path: Path) -> None:
+    write_weights(tmp_path / "w.safetensors", small_recipe(tmp_path), DBNet(SMALL).state_dict())
+    for source, more, said in (
+        (model_file, ("--out", "m.onnx"), r"is exported already; .* diffbin tune"),
+        (tmp_path / "w.safetensors", ("--out", "m.txt"), r"m\.txt must have a name that ends in \.onnx"),
+        (tmp_path / "w.safetensors", ("--out", "m.onnx", "--weights", "w.pt"), r"ends in \.safetensors"),
+    ):
+        options = [tmp_path / word if "." in word else word for word in more]
+        with pytest.raises(DiffbinError, match=said):
+            app(["export", *map(str, (source, *options))], standalone_mode=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 
 def test_a_model_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

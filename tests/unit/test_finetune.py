@@ -11,7 +11,7 @@ from conftest import page, small_recipe
 from diffbin.cli import app
 from diffbin.config import Source
 from diffbin.detector import Detector
-from diffbin.errors import InputError, ModelError, TrainingError
+from diffbin.errors import ConfigError, InputError, ModelError, TrainingError
 from diffbin.metrics.iou import PictureMatch, gain_interval
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
@@ -59,6 +59,20 @@ def test_what_is_held_back_chooses_nothing(tmp_path: Path) -> None:
     for i in (4, 9):  # every fifth
         (tmp_path / "gt" / f"{i}.txt").write_text("1,1,120,60,100,90,1,40,word")
     assert plan("diffbin-words", source, []).recipe == before
+
+
+@pytest.mark.parametrize("assignment", ["data.train.0.part=", "data.train.0.part=3:", "data.validation.0.part=:1"])
+def test_no_picture_is_trained_on_and_held_back(tmp_path: Path, assignment: str) -> None:
+    with pytest.raises(ConfigError, match=r"pictures of data\.validation \d are trained on as well, .*\.png among"):
+        plan("diffbin-words", folder(tmp_path, 10), [assignment])
+
+
+def test_labels_held_back_are_read_as_those_trained_on(tmp_path: Path) -> None:
+    source = folder(tmp_path, 10)
+    lines = plan("diffbin-words", source, ["data.train.0.labels_as = line", "data.train.0.min_side_px=2"]).recipe.data
+    assert lines.validation[0].labels_as == "line" and lines.validation[0].min_side_px == 2
+    own = plan("diffbin-words", source, ["data.validation.0.min_side_px=1", "data.train.0.min_side_px=2"]).recipe.data
+    assert own.validation[0].min_side_px == 1 and own.train[0].min_side_px == 2
 
 
 def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:

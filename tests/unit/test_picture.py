@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diffbin import image
 from diffbin.config import Augment
 from diffbin.data.augment import augment
 from diffbin.data.picture import PictureFile, dump_raw, jpeg_size, open_picture, raw_pixels, read_picture
 from diffbin.data.sample import Sample, Scene, as_scene
-from diffbin.errors import InputError
+from diffbin.errors import InputError, LimitError
 from diffbin.image import load
 
 RED = np.full((45, 61, 3), (255, 0, 0), np.uint8)
@@ -26,18 +27,20 @@ def soft(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "P", "1"])
-@pytest.mark.parametrize("suffix", ["png", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
 def test_transparent_pixels_are_those_that_users_models_see(tmp_path: Path, mode: str, suffix: str) -> None:
     path, exif = tmp_path / f"a.{suffix}", Image.Exif()
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 4), np.uint8)
     Image.fromarray(pixels).convert(mode).save(path, lossless=True)
     np.testing.assert_array_equal(read_picture(path), load(path))
     exif[0x0112] = 6
+    if suffix == "gif":  # it has none
+        return
     Image.fromarray(pixels).convert(mode).save(path, lossless=True, exif=exif)
     assert read_picture(path).shape == (30, 40, 3)
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm", "gif"])
 def test_pixels_are_rgb_whatever_the_format(tmp_path: Path, suffix: str) -> None:
     picture = open_picture(write(tmp_path / f"red.{suffix}"))
     pixels, factor = picture.read()
@@ -64,7 +67,7 @@ def test_a_jpeg_comes_smaller_where_asked(tmp_path: Path, asked: float, given: i
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no picture", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01"]
+    "content", [b"", b"no picture", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01", b"GIF89a"]
 )
 def test_a_damaged_picture_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.jpg").write_bytes(content)
@@ -102,4 +105,19 @@ def test_pixels_of_ppm_are_not_copied() -> None:
     assert np.array_equal(pixels, RED) and factor == 1 and not pixels.flags.owndata
     assert raw_pixels(content[:-1]) is None and raw_pixels(b"P6\n0 5\n255\n") is None
     with pytest.raises(InputError, match="a is damaged"):
+        PictureFile(b"P6\n999 999\n255\n", "a")
+
+
+def test_pictures_beyond_the_limits_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = [write(tmp_path / f"a.{suffix}") for suffix in ("png", "jpg", "gif", "ppm")]
+    monkeypatch.setattr(PictureFile, "_decode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(LimitError, match="The picture a is larger than the 89000000 pixels"):
         PictureFile(b"P6\n99999 99999\n255\n", "a")
+    monkeypatch.setattr(image, "MAX_PIXELS", 61 * 45 - 1)
+    for path in small[:3]:
+        with pytest.raises(LimitError, match=rf"The picture .*{path.name} has 45 x 61 pixels; pictures of up to 2744"):
+            open_picture(path)
+    monkeypatch.setattr(image, "MAX_BYTES", 9)
+    for path in small:
+        with pytest.raises(LimitError, match=rf"The picture .*{path.name} has more than 9 bytes"):
+            open_picture(path)

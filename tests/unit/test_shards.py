@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from diffbin.config import Augment, Data, Recipe, Source, Train
 from diffbin.data import pack as packing
@@ -18,6 +19,7 @@ from diffbin.data.pack import pack
 from diffbin.data.shards import read_index
 from diffbin.data.sources import PictureSource, ShardSource
 from diffbin.errors import ConfigError, InputError
+from diffbin.image import SUFFIXES
 
 WORD = "20,20,90,20,90,50.5,20,50,word, it's\n"
 FOLDER = Source(images="a", labels="a")
@@ -54,6 +56,15 @@ def same(first: Annotation, second: Annotation) -> bool:
         and np.array_equal(first.ignored, second.ignored)
         and list(first.texts) == list(second.texts)
     )
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_all_that_is_listed_can_be_packed(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (120, 80), (90, 90, 90)).save(tmp_path / "a" / f"img_1{suffix}")
+    (tmp_path / "a" / "img_1.txt").write_text(WORD)
+    pack(Source(images=str(tmp_path / "a"), labels=str(tmp_path / "a")), out=tmp_path / "shards", shard_mb=1)
+    assert ShardSource(SHARDS, str(tmp_path)).load(0).size == (80, 120)
 
 
 @pytest.mark.parametrize("decoded", [False, True])

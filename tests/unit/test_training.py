@@ -32,7 +32,8 @@ QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "diffbin_words")
 )
 def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -> None:
     recipe, source = recipes.load(name), Source(images="images", labels="gt")
-    data = replace(recipe.data, root=str(pages), train=(source,), validation=(source,), batch_size=2, workers=0)
+    held_back = replace(source, images="held_back")
+    data = replace(recipe.data, root=str(pages), train=(source,), validation=(held_back,), batch_size=2, workers=0)
     short = replace(
         recipe,
         data=data,
@@ -68,6 +69,14 @@ def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
         train(recipe, out=tmp_path / "run")
 
 
+def test_pictures_that_are_trained_and_validated_on_are_told(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages, steps=1)
+    (pages / "held_back" / "img_1.png").unlink()
+    (pages / "held_back" / "img_1.png").symlink_to(pages / "images" / "img_1.png")
+    with pytest.warns(TrainingWarning, match=r"Of the 2 pictures of data.validation 1 are trained on .*img_1\.png"):
+        train(recipe, out=tmp_path / "run")
+
+
 def test_an_average_that_begins_later_begins_from_the_weights(pages: Path) -> None:
     recipe = replace(small_recipe(pages), train=Train(steps=9, ema_decay=0.999))
     run = begin(devices.open_fabric("32"), recipe, None)
@@ -76,6 +85,14 @@ def test_an_average_that_begins_later_begins_from_the_weights(pages: Path) -> No
     assert run.ema and run.step == 7
     for name, value in run.ema.network.state_dict().items():
         assert torch.equal(value, saved[name]), name
+
+
+def test_a_run_of_another_network_is_not_gone_on_with(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages, steps=1)
+    train(recipe, out=tmp_path / "run")
+    other = replace(recipe, model=replace(recipe.model, lateral_channels=24))
+    with pytest.raises(ConfigError, match=r"of another network; go on with .* --set model\.lateral_channels=16 "):
+        train(other, out=tmp_path / "run", resume=True)
 
 
 def test_too_many_steps_that_are_not_finite_stop_with_their_pictures(pages: Path, tmp_path: Path) -> None:
@@ -176,6 +193,12 @@ def test_bad_checkpoints(pages: Path, tmp_path: Path) -> None:
     for name in ("a.pt", "b.pt", "c.pt", "a.safetensors", "c.safetensors"):
         with pytest.raises(ModelError, match=name):
             checkpoints.read_weights(tmp_path / name)
+    (tmp_path / "renamed.pt").write_bytes(b"\x08\x07model.onnx")
+    torch.save({"a": SampleNumbers(0, 1)}, tmp_path / "other.pt")
+    for name, said in (("renamed.pt", "Unsupported operand 8"), ("other.pt", "SampleNumbers was not an allowed gl")):
+        with pytest.raises(ModelError, match=said) as told:
+            checkpoints.read_weights(tmp_path / name)
+        assert "weights_only" not in str(told.value) and "safe_globals" not in str(told.value)
     with pytest.raises(ModelError, match="do not fit"):
         checkpoints.build(small_recipe(pages), {"a": torch.zeros(1)}, source="a.pt")
 

@@ -12,6 +12,7 @@ from conftest import DarkIsText
 from diffbin.cli import app
 from diffbin.config import Preprocess, Source
 from diffbin.detector import Detector
+from diffbin.errors import InputError
 from diffbin.export import with_settings
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
@@ -64,7 +65,9 @@ def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pyte
     assert np.array_equal(tuned.engine.run(batch), before.engine.run(batch))
     app([*line, "--sizes", "64"], standalone_mode=False)
     assert "--set decode.mask_threshold=" in capsys.readouterr().out
-    with pytest.raises(Exception, match=r"--sizes is 64,x"):
+    with pytest.raises(InputError, match=r"x\.safetensors must have a name that ends in \.onnx"):
+        app([*line, "--out", str(tmp_path / "x.safetensors")], standalone_mode=False)
+    with pytest.raises(InputError, match=r"--sizes is 64,x"):
         app([*line, "--sizes", "64,x"], standalone_mode=False)
 
 

@@ -14,10 +14,10 @@ from diffbin.data.labels import READERS, Annotation, Label, synthtext_names
 from diffbin.data.lines import join_words
 from diffbin.data.targets import is_too_small
 from diffbin.errors import ConfigError, InputError
+from diffbin.image import SUFFIXES
 
 T = TypeVar("T")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 LABEL_NAMES = {
     "icdar": ("{}.txt", "gt_{}.txt"),
     "mlt": ("gt_{}.txt", "{}.txt"),

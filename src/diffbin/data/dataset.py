@@ -59,7 +59,7 @@ class TrainSet:
         if not ((weights >= 0).all() and weights.sum() > 0):
             raise ConfigError("data.train: weights must not be negative, and one at least must be positive.")
         self.shares = weights / weights.sum()
-        _check_units(drawn)
+        _check_units(drawn, data.validation)
         if not any(source.has_text for source in self.sources):
             raise TrainingError("There is no text in the training data: every region is ignored or there are none.")
 
@@ -120,13 +120,19 @@ class TrainSet:
         return source, int(_order(self.recipe.train.seed, walk, len(source))[place])
 
 
-def _check_units(sources: Sequence[Source]) -> None:
-    """A mixture of words and lines teaches neither, so it must be asked for by `labels_as` of each source."""
+def _check_units(sources: Sequence[Source], validation: Sequence[Source]) -> None:
+    """A mixture of words and lines teaches neither, so it must be asked for by `labels_as` of each source; a score on
+    what is not taught says nothing."""
     units = {source.labels_as or source.stored_unit: source for source in sources}
     if len(units) > 1 and not all(source.labels_as for source in sources):
         raise ConfigError(
             f"data.train mixes words ({units['word'].images}) and lines ({units['line'].images}). labels_as of each "
             'source says what is taught: "line" joins words to lines; unit = "line" says that labels are lines already.'
+        )
+    if strange := next((s for s in validation if (s.labels_as or s.stored_unit) not in units), None):
+        raise ConfigError(
+            f"data.train teaches {next(iter(units))}s, but the labels of {strange.images} in data.validation are "
+            f"{strange.labels_as or strange.stored_unit}s; set unit and labels_as of both alike."
         )
 
 

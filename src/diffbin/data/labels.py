@@ -169,7 +169,8 @@ def _lines(label: Label | Path) -> list[tuple[Path, int, str]]:
 
 
 def _filled(text: str) -> list[tuple[int, str]]:
-    return [(i, line) for i, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = re.split(r"\r\n|\n|\r", text)  # str.splitlines takes U+2028 and more, which transcriptions may hold
+    return [(i, line) for i, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _corners_and_text(line: str, path: Path, number: int, count: int, skipped: int) -> tuple[Points, str]:

@@ -35,6 +35,8 @@ def pack(
     if out.exists():
         raise InputError(f"{out} is there already; name a folder to make.")
     pictures = list_pictures(source, "")
+    if not pictures:
+        raise InputError(f'part "{source.part}" leaves no picture of {source.images}; give another, or none for all.')
     unfinished, shards = out.with_name(out.name + ".part"), 0
     _clear(unfinished)
     done = 0

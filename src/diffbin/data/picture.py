@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.errors import InputError
-from diffbin.image import on_white
+from diffbin.errors import InputError, LimitError
+from diffbin.image import check_bytes, check_size, header_size, load, on_white, read_bytes
 
 Pixels = NDArray[np.uint8]
 
@@ -19,7 +19,7 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-JPEG = b"\xff\xd8"
+JPEG, GIF = b"\xff\xd8", b"GIF8"
 MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
 TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
@@ -27,14 +27,18 @@ FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF
 
 
 class PictureFile:
-    """The content of a picture file. `size` is its (h, w) in pixels, `name` what errors call it."""
+    """The content of a picture file. `size` is its (h, w) in pixels, `name` what errors call it.
+
+    Raises `LimitError` where it is larger than the limits of `image.load`, before anything of it is decoded.
+    """
 
     def __init__(self, content: bytes, name: str) -> None:
         self.name, self.content = name, content
-        self._whole: Pixels | None = None
+        self._whole = raw_pixels(content)
         size = jpeg_size(content)
+        self._check_limits(size)
         if size is None:  # of other formats it is known with the pixels
-            self._whole = self._decode(1)
+            self._whole = self._decode(1) if self._whole is None else self._whole
             size = self._whole.shape[0], self._whole.shape[1]
         self.size = size
 
@@ -52,10 +56,24 @@ class PictureFile:
             raise self._damaged()
         return pixels, factor
 
+    def _check_limits(self, size: tuple[int, int] | None) -> None:
+        name = f"The picture {self.name}"
+        check_bytes(self.content, name)
+        if self._whole is not None:  # it has no more pixels than bytes
+            return
+        try:
+            check_size(size or header_size(self.content, name), name)
+        except LimitError:
+            raise
+        except InputError:
+            raise self._damaged() from None
+
     def _decode(self, factor: int) -> Pixels:
-        raw = raw_pixels(self.content)
-        if raw is not None:
-            return raw
+        if self.content.startswith(GIF):  # not each OpenCV reads it
+            try:
+                return load(self.content)
+            except InputError:
+                raise self._damaged() from None
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:
@@ -80,11 +98,7 @@ class PictureFile:
 
 def open_picture(path: Path) -> PictureFile:
     """Reads the file, but decodes no more of it than its size. Raises `InputError`."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
-    return PictureFile(content, str(path))
+    return PictureFile(read_bytes(path), str(path))
 
 
 def read_picture(path: Path) -> Pixels:

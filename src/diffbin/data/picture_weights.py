@@ -59,7 +59,7 @@ def read_shares(path: Path, pictures: Sequence[str]) -> NDArray[np.float64]:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8", "surrogateescape").splitlines()))
+        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig", "surrogateescape"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The picture weights {path} cannot be read: {error}.") from None
     weights = {}

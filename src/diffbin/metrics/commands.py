@@ -32,7 +32,7 @@ def tune(
 
     if out:
         need_torch("Writing a model")
-        check_file(out)  # before settings are tried, not after
+        check_file(out, ".onnx")  # before settings are tried, not after
     detector = Detector(model)
     source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
     pictures, tried = list_labelled([source], ""), _sizes(sizes) or sizes_around(detector.preprocess.short_px)

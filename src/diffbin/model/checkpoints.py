@@ -5,6 +5,7 @@ numbers follow from the step. It is read with `weights_only=True`, so a file fro
 """
 
 import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,11 +93,16 @@ def load(path: Path) -> Checkpoint:
         _check_tensors(checkpoint.best_weights)
         _check_tensors(checkpoint.network)
     except Exception as error:  # what a damaged file raises is not ours to foresee
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"{path} is not a checkpoint of diffbin, or it is damaged, or of a later version ({reason})."
+            f"{path} is not a checkpoint of diffbin, or it is damaged, or of a later version ({reason_of(error)})."
         ) from error
     return checkpoint
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of why torch does not load a file, without its advice to run what is in it."""
+    told = re.sub(r"^Weights only load failed.*?(WeightsUnpickler error:|\n\n)\s*", "", str(error), flags=re.DOTALL)
+    return told.partition(" Please use")[0].partition("\n")[0] or type(error).__name__
 
 
 def _check_tensors(weights: Any) -> None:
@@ -110,7 +116,15 @@ def is_halved(weight: Tensor) -> bool:
 
 
 def read_weights(path: Path) -> tuple[Recipe, Weights]:
-    """What a model needs of a file: a checkpoint of a run (its average, if it has one), or exported `.safetensors`."""
+    """What a model needs of a file: a checkpoint of a run (its average, if it has one), or exported `.safetensors`.
+
+    Raises `ModelError` for one that is missing, damaged, of ONNX or not ours.
+    """
+    if path.suffix == ".onnx":
+        raise ModelError(
+            f"{path} is exported already; give the checkpoint or .safetensors that it was made from. For other "
+            f"settings alone: diffbin tune {path} --images DIR --gt DIR --out tuned.onnx."
+        )
     if path.suffix != ".safetensors":
         checkpoint = load(path)
         return checkpoint.recipe, checkpoint.best_weights

@@ -19,7 +19,7 @@ from diffbin.config import Recipe
 from diffbin.errors import ModelError
 from diffbin.model import efficientnet_names
 from diffbin.model.backbones import BACKBONES
-from diffbin.model.checkpoints import Weights
+from diffbin.model.checkpoints import Weights, reason_of
 
 MAX_BYTES = 2 << 30
 PREFIXES = ("model.module.", "module.", "model.")  # of parallel training and of trainers around the network
@@ -93,12 +93,11 @@ def _unpacked_bytes(path: Path) -> int:
 
 
 def _refusal(path: Path, error: Exception) -> str:
-    told = re.sub(r"^Weights only load failed.*?\n\n\s*", "", str(error), flags=re.DOTALL)  # advice to run it anyway
+    told = reason_of(error)
     named = re.search(r"(?:GLOBAL|function|class) (\S+)", told) if isinstance(error, pickle.UnpicklingError) else None
     if named:
         return f"{path} asks for {named[1]} when it is read. Weights need no such thing: the file was not loaded."
-    reason = told.splitlines()[0] if told else type(error).__name__
-    return f"{path} is not a PyTorch checkpoint, or it is damaged ({reason[:200]})."
+    return f"{path} is not a PyTorch checkpoint, or it is damaged ({told[:200]})."
 
 
 def _tensors(content: Any) -> Weights:

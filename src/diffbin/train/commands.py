@@ -184,10 +184,14 @@ def export(
     need_torch("Exporting")
     from diffbin.config import Source
     from diffbin.export import export as write
+    from diffbin.files import check_file
     from diffbin.model.checkpoints import read_weights, write_weights
     from diffbin.overrides import override
     from diffbin.plain import from_dict
 
+    check_file(out, ".onnx")
+    if weights:
+        check_file(weights, ".safetensors")
     stored, trained = read_weights(checkpoint)
     recipe = override(stored, assignments or [])
     if int8:
@@ -210,7 +214,7 @@ def _read_card(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        card = json.loads(path.read_text())
+        card = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(f"The model card {path} cannot be read: {error}.") from None
     if not isinstance(card, dict) or not all(isinstance(text, str) for text in card.values()):

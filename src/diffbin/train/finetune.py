@@ -10,7 +10,7 @@ from diffbin.config import Recipe, Source
 from diffbin.data.annotations import take_part
 from diffbin.detector import Detector
 from diffbin.engines.torch import TorchEngine
-from diffbin.errors import ModelError
+from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
 from diffbin.metrics.evaluate import FEWEST, Labelled, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
@@ -22,8 +22,10 @@ from diffbin.train.loggers import read_csv
 from diffbin.train.loop import train
 from diffbin.train.settings import Text, measure, split, suit
 from diffbin.train.start import Start
+from diffbin.train.validate import overlap
 
 TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
+LABELS = ("unit", "labels_as", "min_side_px")  # settings of a source that say what its labels are
 Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
 
 
@@ -116,12 +118,22 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     stored, weights = checkpoints.read_weights(path)
     count = len(list_labelled([source], ""))
     text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
-    recipe = override(suit(stored, source, count, text), assignments)
+    suited = suit(stored, source, count, text)
+    recipe = override(suited, [*(_for_held_back(assignments) if suited.data.validation else ()), *assignments])
     learnt, held_back = (
-        len(list_labelled(sources, recipe.data.root)) if sources else 0
+        [picture for _, picture in list_labelled(sources, recipe.data.root)] if sources else []
         for sources in (recipe.data.train, recipe.data.validation)
     )
-    return Plan(model, stored, Start(weights, str(path)), recipe, text, (learnt, held_back))
+    if said := overlap(learnt, held_back):
+        raise ConfigError(said)
+    return Plan(model, stored, Start(weights, str(path)), recipe, text, (len(learnt), len(held_back)))
+
+
+def _for_held_back(assignments: Sequence[str]) -> list[str]:
+    """What is said of the labels trained on, for those of the pictures held back, unless that is said after it."""
+    names = {f"data.train.0.{name}" for name in LABELS}
+    told = (text.strip() for text in assignments if text.partition("=")[0].strip() in names)
+    return [text.replace("train", "validation", 1) for text in told]
 
 
 def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> Outcome | None:

@@ -2,13 +2,16 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 import torch
 
 from diffbin.config import Optim, Recipe
+from diffbin.data.annotations import Picture
 from diffbin.data.dataset import TrainSet
+from diffbin.data.sources import PictureSource
 from diffbin.errors import TrainingError, TrainingWarning
 from diffbin.files import make_folder
 from diffbin.metrics.evaluate import list_labelled
@@ -28,7 +31,7 @@ from diffbin.train.run import Run, begin, restore, save
 from diffbin.train.schedule import learning_rate
 from diffbin.train.start import Start
 from diffbin.train.step import each_alone, step_batches, train_step
-from diffbin.train.validate import figures, validate, write_samples
+from diffbin.train.validate import figures, overlap, validate, write_samples
 
 
 def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | None = None) -> Path:
@@ -71,6 +74,12 @@ def _warn_of_emulation(recipe: Recipe) -> None:
         warnings.warn(said, TrainingWarning, stacklevel=3)
 
 
+def _warn_of_overlap(data: TrainSet, held_back: Sequence[Picture]) -> None:
+    learnt = chain.from_iterable(source.pictures for source in data.sources if isinstance(source, PictureSource))
+    if said := overlap(learnt, held_back):
+        warnings.warn(said, TrainingWarning, stacklevel=4)
+
+
 def _find(folder: Path, resume: bool) -> Checkpoint | None:
     there = bool(checkpoints.checkpoints(folder))
     if resume and there:
@@ -83,9 +92,11 @@ def _find(folder: Path, resume: bool) -> Checkpoint | None:
 
 
 def _train(run: Run, recipe: Recipe, out: Path) -> None:
-    if recipe.data.validation:  # a wrong folder is told of now, not hours later
-        list_labelled(recipe.data.validation, recipe.data.root)
+    sources, root = recipe.data.validation, recipe.data.root
+    held_back = list_labelled(sources, root) if sources else []  # a wrong folder is told of now, not hours later
     data, criterion = TrainSet(recipe), DBLoss(recipe.loss)
+    if held_back and run.fabric.is_global_zero:
+        _warn_of_overlap(data, [picture for _, picture in held_back])
     total = recipe.train.steps or recipe.train.epochs * data.steps_per_epoch
     batches = step_batches(recipe, run.step, data)
     if recipe.train.preflight and not run.step:

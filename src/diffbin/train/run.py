@@ -9,9 +9,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 
 from diffbin.config import Recipe
+from diffbin.errors import ConfigError, ModelError
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.model.dbnet import DBNet
+from diffbin.overrides import to_assignments
 from diffbin.train.ema import EMA
 from diffbin.train.guard import Guard
 from diffbin.train.norm import synchronise_norm
@@ -60,8 +62,12 @@ def begin(fabric: Fabric, recipe: Recipe, start: Start | None) -> Run:
 
 def restore(run: Run, saved: Checkpoint) -> None:
     """Puts a run to the state that was saved; nothing else is needed to go on exactly. What the recipe says now about
-    decay and momentum holds from here on; `ConfigError` where the optimiser is another."""
-    run.network.load_state_dict(saved.network)
+    decay and momentum holds from here on; `ConfigError` where the network or the optimiser is another."""
+    try:
+        checkpoints.load_into(run.network, saved.network, source="the checkpoint")
+    except ModelError:
+        wanted = " ".join(f"--set model.{setting}" for setting in to_assignments(saved.recipe.model))
+        raise ConfigError(f"The checkpoint is of another network; go on with {wanted}, or begin a new run.") from None
     load_optimizer(run.optimizer, saved.optimizer)
     if run.ema:  # an average that begins only now begins from the weights
         run.ema.network.load_state_dict(saved.ema or saved.network)
