@@ -79,7 +79,8 @@ for model in "${@:-words}"; do
         finish words_large "${words[@]}"
         ;;
     lines)
-        train lines "${on_lines[@]}" --weights diffbin-lines
+        train lines "${on_lines[@]}" --weights diffbin-lines --set=model.backbone=efficientnet_lite0_fused \
+            --set=model.lateral_channels=64
         finish lines "${lines[@]}"
         ;;
     lines_large)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def test_it_finds_the_words_of_the_examples() -> None:
     source = Source(images="examples", labels="examples/gt")
     report = evaluate(Detector(), [source], str(ROOT))
-    assert report.fixed.hmean == pytest.approx(0.8645, abs=0.03)  # measured; other machines round a little differently
+    assert report.fixed.hmean == pytest.approx(0.9067, abs=0.03)  # measured; other machines round a little differently
 
 
 def test_the_model_for_lines_joins_them() -> None:

@@ -1,7 +1,7 @@
 """Large pictures put together from the examples: what is found in the single pictures is found again in tiles.
 
 Some regions are lost or split by any shift of the picture, without tiles as well, so tiles are held to what merely
-moving the single pictures costs: the small picture to one clear region fewer and one in parts, the large one to 4 %
+moving the single pictures costs: the small picture to two clear regions fewer and one in parts, the large one to 4 %
 fewer and 0.5 % in parts (`python -m benchmarks.tiling`, row "moved"). "Clear" regions have a score of 0.05 and more
 above the threshold. The large picture holds each of its pictures twelve times, so one region there counts 1.5 %; by
 engine and rounding tiles lose one or two of them.
@@ -25,7 +25,7 @@ def found_again(size: tuple[int, int], names: str) -> tuple[Found, Found]:
 
 def test_a_large_picture_answers_what_its_parts_do() -> None:
     tiles, shifted = found_again((750, 2666), "img_9[48][46].jpg")
-    assert tiles.clear_again >= shifted.clear_again - 1 > 40 and tiles.clear_split <= 1
+    assert tiles.clear_again >= shifted.clear_again - 2 > 40 and tiles.clear_split <= 1
     assert tiles.again >= 0.87 * tiles.regions
 
 

@@ -1,9 +1,10 @@
-r"""The embedded model for lines of text, turned ones and columns too: the network of `diffbin_words`, trained further.
+r"""The embedded model for lines of text, turned ones and columns too: words-10's network, trained further.
 
-It is trained on MSRA-TD500's training pictures without every tenth, on the ICDAR2015 training pictures 1 to 900 with
-labels of lines, and on rendered lines. The tenths are the validation set. The score, the hours and the hardware stand
-in the model card, `diffbin models`. The weights that ship came here by way of shorter runs over lines, not straight
-from `diffbin-words`: these, and what else was tried, in `docs/training-log.md`.
+The recipe `diffbin_words` tells what words-10 is, and narrows it. This one is trained on MSRA-TD500's training pictures
+without every tenth, on the ICDAR2015 training pictures 1 to 900 with labels of lines, and on rendered lines. The tenths
+are the validation set. The score, the hours and the hardware stand in the model card, `diffbin models`. The weights
+that ship came here by way of shorter runs over lines, not straight from words-10: these, and what else was tried, in
+`docs/training-log.md`.
 
     python examples/line_labels.py data/icdar2015_train/images data/icdar2015_train/gt data/icdar_lines 0:900
     diffbin synth --count 4000 --seed 60000 --unit line --out data/lines --backgrounds data/backgrounds \
@@ -12,7 +13,8 @@ from `diffbin-words`: these, and what else was tried, in `docs/training-log.md`.
     diffbin synth --count 2400 --seed 90000 --unit line --out data/signs --backgrounds data/backgrounds \
         --set scripts.latin=0.25 --set scripts.cjk=0.75 --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 \
         --set vertical_ratio=0.35 --set words_min=2 --set words_max=10 --set height_min_px=20 --set height_max_px=220
-    diffbin train diffbin_lines --weights diffbin-words --set data.root=data --out runs/lines
+    diffbin train diffbin_lines --weights runs/words-10/checkpoints/step_00005200.pt --set data.root=data \
+        --out runs/lines
 """
 
 from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Targets, Train
