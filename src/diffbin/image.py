@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from diffbin.config import Preprocess
-from diffbin.errors import InputError, LimitError
+from diffbin.errors import DiffbinWarning, InputError, LimitError
 
 Picture = NDArray[np.uint8]
 """`(h, w, 3)` uint8 RGB, upright."""
@@ -45,7 +46,7 @@ def load(source: ImageSource) -> Picture:
     Arrays are `(h, w)` grey, `(h, w, 3)` RGB or `(h, w, 4)` RGBA uint8, and taken to be upright; what OpenCV reads is
     BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Files of 16 bits a channel are taken at their
     upper 8; arrays and files of other numbers are refused, as their white is not known. Of a file with several pictures
-    the first is taken. A file is read once, as it is at that moment.
+    the first is taken, with a `DiffbinWarning` where they are pages. A file is read once, as it is at that moment.
 
     Raises `InputError` when it cannot be read, `LimitError` when it is too large. What Pillow has to say of odd
     metadata comes as its own warnings; silencing them here would not be safe among threads.
@@ -80,12 +81,21 @@ def _from_bytes(content: bytes, name: str) -> Picture:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
     with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
-        if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
-            check_size((image.height, image.width), name)
-            picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
-            if picture is not None:
-                return np.asarray(picture, np.uint8)
-        return _from_pillow(image, name)
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # of other formats they are frames
+        picture = _decode(image, content, name)
+    if pages > 1:
+        told = f"{name} has {pages} pages, and the first is taken; `tiffsplit` makes files of single ones."
+        warnings.warn(told, DiffbinWarning, stacklevel=3)
+    return picture
+
+
+def _decode(image: Image.Image, content: bytes, name: str) -> Picture:
+    if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
+        check_size((image.height, image.width), name)
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
+        if picture is not None:
+            return np.asarray(picture, np.uint8)
+    return _from_pillow(image, name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from diffbin import image
 from diffbin.config import Preprocess
-from diffbin.errors import InputError, LimitError
+from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.image import Resize, load
 
 RNG = np.random.default_rng(0)
@@ -152,3 +152,13 @@ def test_jpegs_are_read_as_pillow_reads_them(orientation: int, mode: str) -> Non
     np.testing.assert_array_equal(load(content.getvalue()), expected)
     with pytest.raises(InputError, match="damaged"):
         load(content.getvalue()[:-40])
+
+
+def test_pages_after_the_first_are_told_of(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green", "blue")]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "film.gif", save_all=True, append_images=pages[1:])
+    with pytest.warns(DiffbinWarning, match=r"scan\.tif has 3 pages, and the first is taken"):
+        picture = load(tmp_path / "scan.tif")
+    assert (picture == (255, 0, 0)).all()
+    load(tmp_path / "film.gif")  # a warning would be an error
