@@ -160,5 +160,5 @@ def test_pages_after_the_first_are_told_of(tmp_path: Path) -> None:
     pages[0].save(tmp_path / "film.gif", save_all=True, append_images=pages[1:])
     with pytest.warns(DiffbinWarning, match=r"scan\.tif has 3 pages, and the first is taken"):
         picture = load(tmp_path / "scan.tif")
-    assert (picture == (255, 0, 0)).all()
+    assert picture.shape == (20, 30, 3) and (picture == (255, 0, 0)).all()
     load(tmp_path / "film.gif")  # a warning would be an error
