@@ -19,7 +19,8 @@ check: setup ## format, lint, types and the default tests; under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" -n auto
+	@# a thread each: the workers fill the cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
 test: setup ## every test
 	$(BIN)/python -m pytest

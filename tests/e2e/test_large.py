@@ -23,6 +23,7 @@ def found_again(size: tuple[int, int], names: str) -> tuple[Found, Found]:
     return tiles, shifted
 
 
+@pytest.mark.slow
 def test_a_large_picture_answers_what_its_parts_do() -> None:
     tiles, shifted = found_again((750, 2666), "img_9[48][46].jpg")
     assert tiles.clear_again >= shifted.clear_again - 2 > 40 and tiles.clear_split <= 1

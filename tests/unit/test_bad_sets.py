@@ -41,6 +41,7 @@ def test_sets_without_text_are_refused(tmp_path: Path, text: str) -> None:
         plan("diffbin-words", source, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", [False, True])
 def test_one_picture_and_pictures_smaller_than_the_crop_are_enough(tmp_path: Path, small: bool) -> None:
     recipe = small_recipe(make_set(tmp_path / "set", pictures=1, small=small), steps=1, preflight=True)

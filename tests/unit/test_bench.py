@@ -53,6 +53,7 @@ def rapidocr(monkeypatch: pytest.MonkeyPatch) -> type[RapidOCR]:
     return RapidOCR
 
 
+@pytest.mark.slow
 def test_every_combination_is_timed_or_told_of(
     model_file: Path, pictures: list[Path], rapidocr: type[RapidOCR]
 ) -> None:

@@ -126,6 +126,7 @@ def test_signals_are_heard_after_one_engine_has_replaced_another(model_file: Pat
     alone(program, model_file)
 
 
+@pytest.mark.slow
 def test_auto_takes_openvino_where_it_is_installed_and_can(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,8 @@ def test_settings_and_card_travel_and_sizes_are_free(model_file: Path) -> None:
         assert prob.shape == (n, 1, height, width) and prob.min() >= 0 and prob.max() <= 1
 
 
-@pytest.mark.parametrize("backbone", ["resnet18_dcnv2", pytest.param("resnet50_oclip", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet18_dcnv2", "resnet50_oclip"])
 def test_other_operators_answer_alike(tmp_path: Path, backbone: str) -> None:
     torch.manual_seed(0)
     config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=True)  # type: ignore[arg-type]

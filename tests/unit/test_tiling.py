@@ -68,6 +68,7 @@ def test_weights_add_up_to_one_and_fall_towards_the_edges() -> None:
     assert total == pytest.approx(1) and (np.diff(tapers[1][:5]) > 0).all() and tapers[1][10] == 1
 
 
+@pytest.mark.slow
 def test_the_blended_map_is_that_of_the_whole_picture(engine: Brightness) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (11, 13, 3), np.uint8)
     picture = np.asarray(cv2.resize(noise, (1300, 1100), interpolation=cv2.INTER_CUBIC), np.uint8)

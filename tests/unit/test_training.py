@@ -24,7 +24,7 @@ from diffbin.train.run import begin, restore
 from diffbin.train.start import Start
 from diffbin.train.step import train_step
 
-QUICK = ("dbnet_resnet18_fpnc_1200e_icdar2015", "diffbin_words")
+QUICK = ("diffbin_words",)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_engines_and_the_weights_they_came_from_agree(model_file: Path, pages: P
     assert "ok" in table(verdict) and "not here: " in table(verdict)
 
 
+@pytest.mark.slow
 def test_another_model_fails_with_exit_code_1(
     model_file: Path, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ from diffbin.train.run import Run, begin
 from diffbin.train.step import step_batches
 
 
+@pytest.mark.slow
 def test_looking_ahead_leaves_the_run_as_it_is(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain = checkpoints.load(train(small_recipe(pages), out=tmp_path / "plain"))
     watched = checkpoints.load(train(small_recipe(pages, preflight=True), out=tmp_path / "watched"))
@@ -167,6 +168,7 @@ def test_a_gpu_that_is_full_is_told_of_with_what_fits(
     assert tried == [2, 2, 1]
 
 
+@pytest.mark.slow
 def test_a_rate_is_found(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "RATES", (1e-5, 1e-2, 1.0))
     monkeypatch.setattr(rates, "STEPS", 8)

@@ -243,6 +243,7 @@ def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: P
         install.import_file(file, name="../mine")
 
 
+@pytest.mark.slow
 def test_a_refused_import_leaves_what_was_installed(
     small_row: bytes, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
