@@ -119,9 +119,8 @@ def _variance(weight: Tensor, covariance: Tensor) -> float:
 
 def narrow_block(weights: Weights, prefix: str, moments: Moments, keep: int) -> tuple[Tensor, float]:
     """Takes channels out of one block, in place; those kept, and what share of its answer's variance is lost."""
-    norm = (
-        f"{prefix}bn3." if f"{prefix}bn3.weight" in weights else f"{prefix}bn2."
-    )  # the last one; a fused block has two
+    last = "bn3." if f"{prefix}bn3.weight" in weights else "bn2."  # a fused block has two
+    norm = prefix + last
     old, covariance, mean = _matrix(weights[f"{prefix}project.weight"]), moments.covariance, moments.mean
     kept, lost = needed(old * _gain(weights, norm)[:, None], covariance, keep)
     new = old @ covariance[:, kept] @ torch.linalg.inv(covariance[kept][:, kept])

@@ -1,7 +1,6 @@
 """Detection over many pictures: what is meant by the arguments, and where each answer goes."""
 
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,11 +22,10 @@ from diffbin.detector import Detector
 from diffbin.draw import draw
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError, OutputError
 from diffbin.files import write_whole
-from diffbin.formats import FORMATS
+from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES, load
 
 CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
-OURS = {".json": rb'\{"image": ', ".txt": rb"-?\d[-\d,]*,[01]\.\d{4}$"}  # how the first line of an answer begins, or is
 OVERLAY = ".overlay.jpg"
 JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
@@ -58,7 +56,7 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
     `InputError` for a source without a picture, for several pictures whose answers would be printed without their
     names, and for an answer in the place of a file that is none of ours, or may be the picture's label.
     """
-    suffix, taken, jobs = FORMATS[format_][0], set[Path](), []
+    way, taken, jobs = FORMATS[format_], set[Path](), []
     for picture, below in _pictures(sources, out):
         called = (below / picture.name).as_posix()
         if out is None:
@@ -68,38 +66,39 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
         names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
         taken.add(name)
-        jobs.append(Job(picture, called, _with(name, suffix), _with(name, OVERLAY)))
+        jobs.append(Job(picture, called, _with(name, way.suffix), _with(name, OVERLAY)))
     if out is None and len(jobs) > 1 and format_ != "json":
         raise InputError(f"--format {format_} does not tell the pictures apart; give --out DIR, or take --format json.")
-    overlays = {_absolute(job.overlay) for job in jobs if job.overlay}
-    jobs = [job for job in jobs if _absolute(job.picture) not in overlays]
+    if any(job.picture.name.endswith(OVERLAY) for job in jobs):
+        overlays = {_real(job.overlay) for job in jobs if job.overlay}
+        jobs = [job for job in jobs if _real(job.picture) not in overlays]
     for job in jobs:
         if job.answer and os.path.exists(job.answer):  # noqa: PTH110  # False where pathlib raises
-            _check_replaceable(job.answer, job.picture)
+            _check_replaceable(job.answer, job.picture, way)
     times = Counter(job.name for job in jobs)
     return [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
 
 
-def _absolute(path: Path) -> str:
+def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _check_replaceable(answer: Path, picture: Path) -> None:
+def _check_replaceable(answer: Path, picture: Path, way: Format) -> None:
     """`InputError` where the file that an answer would replace may be somebody's work."""
-    if answer.suffix == ".txt" and _absolute(answer.parent) == _absolute(picture.parent):
+    if way.suffix == ".txt" and _real(answer.parent) == _real(picture.parent):
         raise InputError(f"{answer} lies beside its picture and may be its label; give another folder as --out.")
-    if not _is_ours(answer):
+    if not _is_ours(answer, way):
         raise InputError(f"{answer} is no answer of diffbin, and would be replaced; give another folder as --out.")
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, way: Format) -> bool:
     """Whether a file begins as an answer does; one without any text found may be empty."""
     try:
         with path.open("rb") as file:
             first = file.readline(1 << 20).rstrip(b"\r\n")
     except OSError:
         return True  # writing will tell why it cannot be replaced, in its turn
-    return not first or re.match(OURS[path.suffix], first) is not None
+    return not first or way.begins.match(first) is not None
 
 
 def _with(name: Path, ending: str) -> Path:
@@ -137,7 +136,7 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
 
 def _search(folder: Path, out: Path | None) -> list[Path]:
     """The pictures below, and the folders below that cannot be read: opening them tells why, in their turn."""
-    pictures, closed, answers = list[Path](), list[Path](), _absolute(out) if out else ""
+    pictures, closed, answers = list[Path](), list[Path](), _real(out) if out else ""
     foreign = Counter[str]()
 
     def refused(error: OSError) -> None:
@@ -146,12 +145,9 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
         closed.append(Path(error.filename))
 
     for root, folders, files in os.walk(folder, onerror=refused):
-        folders[:] = [name for name in folders if _absolute(Path(root, name)) != answers]
-        written = {name.removesuffix(OVERLAY) for name in files if name.endswith(OVERLAY)}
-        written = {name + OVERLAY for name in written if any(name + suffix in files for suffix in OURS)}
-        pictures += [
-            Path(root, name) for name in files if Path(name).suffix.lower() in SUFFIXES and name not in written
-        ]
+        folders[:] = [name for name in folders if not answers or _real(Path(root, name)) != answers]
+        beside = set(files)
+        pictures += [Path(root, name) for name in files if _is_picture(name, beside)]
         foreign.update(Path(name).suffix.lower() for name in files)
     if passed_over := [f"{foreign[suffix]} {suffix}" for suffix in CONVERTED_FIRST if foreign[suffix]]:
         warnings.warn(
@@ -160,6 +156,13 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
             stacklevel=2,
         )
     return sorted([path for path in pictures if os.path.isfile(path)] + closed)  # noqa: PTH113
+
+
+def _is_picture(name: str, beside: set[str]) -> bool:
+    """By its suffix; not an overlay that an earlier call has drawn, whose answer is among the files beside it."""
+    base = name.removesuffix(OVERLAY)
+    drawn = base != name and any(base + way.suffix in beside for way in FORMATS.values())
+    return Path(name).suffix.lower() in SUFFIXES and not drawn
 
 
 def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: bool) -> list[str]:
@@ -223,7 +226,7 @@ def _fail(picture: Path, error: Exception) -> Detections:
 
 
 def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
-    text = FORMATS[format_][1](found, job.name)
+    text = FORMATS[format_].write(found, job.name)
     if job.answer is None or job.overlay is None:
         _print(text)
         return

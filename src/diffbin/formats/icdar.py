@@ -1,6 +1,10 @@
 """The text format of the ICDAR competitions, with the score in the place of the transcription."""
 
+import re
+
 from diffbin.detections import Detections, Points
+
+BEGINS = re.compile(rb"-?\d[-\d,]*,[01]\.\d{4}$")  # with a score at the end, where labels have a text
 
 
 def to_icdar(detections: Detections, _: str) -> str:

@@ -1,8 +1,11 @@
 """JSON: one object a picture, on one line, so that the answers for many pictures can be read line by line."""
 
 import json
+import re
 
 from diffbin.detections import Detections
+
+BEGINS = re.compile(rb'\{"image": ')
 
 
 def to_json(detections: Detections, image: str) -> str:

@@ -20,8 +20,6 @@ EXPANSION = 6
 EPS, MOMENTUM = 1e-3, 0.01  # of BatchNorm, as the published weights were trained
 STEM, FIRST = 32, 16  # channels of the first convolution, and of the block after it
 FUSED = 64  # inner channels of the fused block
-
-
 SLIM = (  # inner channels of the slim form's blocks, layer by layer
     (48, 96),
     (96, 160),
@@ -105,7 +103,7 @@ class FusedInvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Stem, a first block without expansion, four stages; 3.0 M parameters, slim 1.2 M.
+    """Stem, a first block without expansion, four stages; 3.0 M parameters, slim 0.7 M.
 
     `fused` is the first stage's first block; `slim` has it fused, too.
     """
