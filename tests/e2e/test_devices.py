@@ -73,6 +73,25 @@ def test_killed_runs_go_on_bit_for_bit(pages: Path, tmp_path: Path) -> None:
         assert torch.equal(state["exp_avg_sq"], second.optimizer["state"][key]["exp_avg_sq"])
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize("program", [DIFFBIN, TWO])
+def test_a_run_that_is_asked_to_end_saves_its_step(
+    pages: Path, tmp_path: Path, program: tuple[str, ...], number: int, code: int
+) -> None:
+    """By a signal to the whole group, as a terminal and schedulers send it; torchrun has exit codes of its own."""
+    out = tmp_path / "out"
+    settings = {"data__workers": 1, "train__steps": 100000, "train__save_every_steps": 0}
+    line = command(pages, *program, out=out, **settings)
+    with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        while child.poll() is None and not read_csv(out):
+            time.sleep(0.05)
+        os.killpg(child.pid, number)
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == code if program is DIFFBIN else child.returncode != 0, err
+    assert err.count("The run ends after this step") == 1 and (program is TWO or "Traceback" not in err), err
+    assert last(out).step >= 20
+
+
 def test_a_killed_run_leaves_no_process(pages: Path, tmp_path: Path) -> None:
     line = command(pages, *DIFFBIN, out=tmp_path / "out", data__workers=1, train__save_every_steps=1)
     with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, start_new_session=True) as child:

@@ -8,6 +8,7 @@ this file knows no torch; the loader at its end does.
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -257,6 +258,8 @@ def _start_method() -> str:
 def _start_worker(_: int) -> None:
     import torch
 
+    for number in (signal.SIGINT, signal.SIGTERM):  # the group has them, too, and the run ends its step first, then us
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()

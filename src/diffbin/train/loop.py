@@ -31,6 +31,7 @@ from diffbin.train.run import Run, begin, restore, save
 from diffbin.train.schedule import learning_rate
 from diffbin.train.start import Start
 from diffbin.train.step import each_alone, step_batches, train_step
+from diffbin.train.stop import Stop, stopping
 from diffbin.train.validate import figures, overlap, validate, write_samples
 
 
@@ -103,9 +104,12 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
         first = next(batches)
         look_ahead(run, recipe, first, data=data, total=total, out=out)
         batches = chain([first], batches)
-    with RunLog(Place(out, recipe, run.step), total=total, enabled=run.fabric.is_global_zero) as log:
+    with (
+        stopping() as stop,
+        RunLog(Place(out, recipe, run.step), total=total, enabled=run.fabric.is_global_zero) as log,
+    ):
         if _is_judged(run.step, total, recipe) and run.patience.judged < run.step:  # broken off in a validation
-            _judge(run, recipe, out, log)
+            _judge(run, recipe, out, log, stop)
         while run.step < total and not run.patience.is_over(recipe.train.patience_evals):
             lr = _rate(recipe.optim, run.step, total, data.steps_per_epoch)
             set_rate(run.optimizer, lr)
@@ -114,11 +118,14 @@ def _train(run: Run, recipe: Recipe, out: Path) -> None:
             if skipped:
                 _tell_skipped(run, criterion, data, losses, recipe)
             log.step(run.step, {"lr": lr, **losses}, images=recipe.data.batch_size, skipped=skipped)
-            if _due(run.step, recipe.train.save_every_steps) or run.step == total:
+            asked, judged = stop.everywhere(run.fabric.device), _is_judged(run.step, total, recipe)
+            if asked or judged or _due(run.step, recipe.train.save_every_steps) or run.step == total:
                 save(run, recipe, out / "checkpoints")
-            if _is_judged(run.step, total, recipe):
+            if asked:
+                return
+            if judged:
                 with log.aside():
-                    _judge(run, recipe, out, log)
+                    _judge(run, recipe, out, log, stop)
                     _report(run, recipe, out, total)
     if run.step < total:
         _tell_early(run, total)
@@ -130,10 +137,11 @@ def _is_judged(step: int, total: int, recipe: Recipe) -> bool:
     return bool(recipe.data.validation) and step > 0 and due
 
 
-def _judge(run: Run, recipe: Recipe, out: Path, log: RunLog) -> None:
+def _judge(run: Run, recipe: Recipe, out: Path, log: RunLog, stop: Stop) -> None:
     """Validates and writes down what was found. The checkpoint that knows of it comes last: broken off before that, all
     is done again."""
-    report = validate(run.judged, recipe)
+    with stop.let_through():
+        report = validate(run.judged, recipe)
     if run.patience.judge(run.step, report.fixed.hmean):
         save(run, recipe, out / "checkpoints", best=True)
     log.write(run.step, figures(report))
