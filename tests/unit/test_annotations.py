@@ -4,15 +4,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from scipy.io import savemat
 
 from diffbin.config import Decode, Source
 from diffbin.data import labels
 from diffbin.data.annotations import list_pictures, natural_key, take_part
 from diffbin.data.labels import READERS, Label
+from diffbin.data.sources import PictureSource
 from diffbin.decode import decode
-from diffbin.errors import ConfigError, DependencyError, InputError
+from diffbin.errors import ConfigError, DependencyError, DiffbinWarning, InputError
 from diffbin.formats.icdar import line
+from diffbin.metrics.evaluate import list_labelled
 
 QUAD = "1,2,30,2,30,20,1,20"
 
@@ -203,3 +206,16 @@ def test_a_bad_part_is_named(part: str) -> None:
 def test_natural_key_mixes_digits_and_letters() -> None:
     names = [Path(name) for name in ["b1", "10", "a10", "a9", "9", "a"]]
     assert [str(name) for name in sorted(names, key=natural_key)] == ["9", "10", "a", "a9", "a10", "b1"]
+
+
+def test_labelled_pictures_that_viewers_turn_are_told_of(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for name, tags in (("a.jpg", b""), ("b.jpg", exif.tobytes()), ("c.png", b"")):
+        Image.new("RGB", (60, 40)).save(tmp_path / name, exif=tags)
+        label(tmp_path, QUAD, f"{Path(name).stem}.txt")
+    source = Source(images=str(tmp_path), labels=str(tmp_path))
+    with pytest.warns(DiffbinWarning, match=r"1 of 3 labelled pictures .* as \S*b\.jpg; .* as stored"):
+        assert PictureSource(source, "").load(1).size == (40, 60)
+    with pytest.warns(DiffbinWarning, match="1 of 3"):
+        list_labelled([source], "")

@@ -1,6 +1,7 @@
 """The pictures of a `Source`, each with the place of its label."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from diffbin.config import Source
 from diffbin.data.labels import READERS, Annotation, Label, synthtext_names
 from diffbin.data.lines import join_words
 from diffbin.data.targets import is_too_small
-from diffbin.errors import ConfigError, InputError
+from diffbin.errors import ConfigError, DiffbinWarning, InputError
 from diffbin.image import SUFFIXES
 
 T = TypeVar("T")
@@ -60,6 +62,27 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
             "in a recipe skip_unlabelled=True leaves such pictures out."
         )
     return [Picture(path, Label(label), path.name) for path, label in found if label]
+
+
+def warn_of_turned(pictures: Sequence[Picture]) -> None:
+    """Tells of photographs that viewers turn by their EXIF: labels drawn on what a viewer shows would lie elsewhere."""
+    turned = [picture.image for picture in pictures if _is_turned(picture.image)]
+    if turned:
+        warnings.warn(
+            f"{len(turned)} of {len(pictures)} labelled pictures are turned by their EXIF orientation, as {turned[0]}; "
+            "labels are taken in pixels of the picture as stored. If yours are of the upright ones, turn the pixels "
+            "themselves: mogrify -auto-orient.",
+            DiffbinWarning,
+            stacklevel=3,
+        )
+
+
+def _is_turned(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("JPEG",)) as image:
+            return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
+    except Exception:  # of another format, or damaged, which is told of where it is read
+        return False
 
 
 def pictures_in(folder: Path) -> list[Path]:

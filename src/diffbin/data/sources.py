@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Source
-from diffbin.data.annotations import apply_rules, list_pictures, natural_key, part_indices, read_annotation
+from diffbin.data.annotations import (
+    apply_rules,
+    list_pictures,
+    natural_key,
+    part_indices,
+    read_annotation,
+    warn_of_turned,
+)
 from diffbin.data.instances import parse_instances
 from diffbin.data.labels import Annotation, parse_icdar
 from diffbin.data.picture import PictureFile, open_picture
@@ -53,6 +60,8 @@ class PictureSource:
         self.source = source
         lazy = source.format == "synthtext"  # hundreds of thousands, all in one file that is loaded already
         self._annotations = None if lazy else [read_annotation(source, picture) for picture in self.pictures]
+        if not lazy:
+            warn_of_turned(self.pictures)
         self.shares: NDArray[np.float64] | None = None
         if source.picture_weights:
             names = [picture.name for picture in self.pictures]

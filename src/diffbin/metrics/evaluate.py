@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures, read_annotation
+from diffbin.data.annotations import Picture, list_pictures, read_annotation, warn_of_turned
 from diffbin.data.picture import read_picture
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
@@ -94,6 +94,7 @@ def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
     pictures = [(source, picture) for source in sources for picture in list_pictures(source, root)]
     if not pictures:
         raise InputError(f"There is no picture to score in {', '.join(source.images for source in sources)}.")
+    warn_of_turned([picture for _, picture in pictures])
     return pictures
 
 
