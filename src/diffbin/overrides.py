@@ -54,6 +54,8 @@ def _child(values: Any, key: str, path: str) -> Any:
 
 def _parse(old: Any, text: str, path: str) -> Any:
     """`text` as the type that the setting has now."""
+    if isinstance(old, list) and not text:
+        return []  # as data.validation= for a run without
     if isinstance(old, dict) or (isinstance(old, list) and old and isinstance(old[0], dict)):
         raise ConfigError(f"{path} is a group of settings; set one of its members, as in {path}.NAME=VALUE.")
     try:

@@ -24,6 +24,7 @@ def test_overrides_are_checked() -> None:
     changed = override(recipe, ["optim.lr=3e-3", "data.train.0.images=photos", "preprocess.mean_rgb=1,2,3"])
     assert changed.optim.lr == 3e-3 and changed.data.train[0].images == "photos"
     assert changed.preprocess.mean_rgb == (1.0, 2.0, 3.0)
+    assert override(recipe, ["data.validation="]).data.validation == ()
     for text, reason in (
         ("optim.lrr=1", "did you mean optim.lr?"),
         ("optim.lr=fast", "type float"),
