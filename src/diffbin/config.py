@@ -15,6 +15,7 @@ RANGES: dict[str, Callable[[float], bool]] = {
     "above 0": lambda value: 0 < value < math.inf,
     "0 or more": lambda value: 0 <= value < math.inf,
     "from 0 to 1": lambda value: 0 <= value <= 1,
+    "from 0 to 1024": lambda value: 0 <= value <= 1024,
     "from 0 to below 1": lambda value: 0 <= value < 1,
     "that 4 divides": lambda value: 0 < value < math.inf and value % 4 == 0,
     "that 32 divides": lambda value: 0 < value < math.inf and value % 32 == 0,
@@ -75,7 +76,7 @@ class Runtime:
     threads: int = 0  # that compute one picture; 0 = one a core
 
     def __post_init__(self) -> None:
-        check_range("0 or more", self, ("threads",))
+        check_range("from 0 to 1024", self, ("threads",))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Data, Preprocess, Recipe, Source, Train
+from diffbin.config import Data, Preprocess, Recipe, Runtime, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
@@ -47,6 +47,8 @@ def test_values_are_checked() -> None:
         Preprocess(multiple_px=33)
     with pytest.raises(ConfigError, match=r"std_rgb is .*above 0"):
         Preprocess(std_rgb=(0.0, 1.0, 1.0))
+    with pytest.raises(ConfigError, match=r"threads is 100000; .* from 0 to 1024"):
+        Runtime(threads=100000)
     with pytest.raises(ConfigError, match="must be a mapping"):
         from_dict(Recipe, [1])  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="incomplete"):
@@ -63,5 +65,4 @@ def test_settings_print_as_override_takes_them() -> None:
     recipe = Recipe(name="a", data=Data(train=(Source(images="b"),)), train=Train(steps=3))
     lines = to_assignments(recipe)
     assert "optim.lr=0.007" in lines and "data.train.0.images=b" in lines
-    settable = [line for line in lines if not line.endswith("=")]
-    assert override(recipe, settable) == recipe
+    assert override(recipe, lines) == recipe
