@@ -107,7 +107,7 @@ def test_one_picture_passes_through_few_files(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and writing (formats)."""
-    from diffbin import cli
+    from diffbin import batch, cli, detector  # noqa: F401  # what runs as they are imported is none of it
 
     cv2.imwrite(str(tmp_path / "a.png"), page()[0])
     seen: set[str] = set()
