@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Data, Preprocess, Recipe, Runtime, Source, Train
+from diffbin.config import Data, Preprocess, Recipe, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
@@ -47,8 +47,6 @@ def test_values_are_checked() -> None:
         Preprocess(multiple_px=33)
     with pytest.raises(ConfigError, match=r"std_rgb is .*above 0"):
         Preprocess(std_rgb=(0.0, 1.0, 1.0))
-    with pytest.raises(ConfigError, match=r"threads is 100000; .* from 0 to 1024"):
-        Runtime(threads=100000)
     with pytest.raises(ConfigError, match="must be a mapping"):
         from_dict(Recipe, [1])  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="incomplete"):

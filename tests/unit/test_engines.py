@@ -261,8 +261,9 @@ def test_what_is_asked_for_and_absent_is_an_error(model_file: Path) -> None:
     ):
         with pytest.raises(error, match=text):
             load(model, runtime)
-    with pytest.raises(ConfigError, match=r"runtime\.threads is -1; it must be a number 0 or more"):
-        Detector(model_file, threads=-1)
+    for threads in (-1, 100000):
+        with pytest.raises(ConfigError, match=rf"runtime\.threads is {threads}; it must be a number from 0 to 1024"):
+            Detector(model_file, threads=threads)
     with pytest.raises(ConfigError, match="engine is 'tflite'; it must be one of"):
         Detector(model_file, engine="tflite")
 
