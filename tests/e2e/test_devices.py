@@ -78,14 +78,14 @@ def test_killed_runs_go_on_bit_for_bit(pages: Path, tmp_path: Path) -> None:
 def test_a_run_that_is_asked_to_end_saves_its_step(
     pages: Path, tmp_path: Path, program: tuple[str, ...], number: int, code: int
 ) -> None:
-    """By a signal to the whole group, as a terminal and schedulers send it; torchrun has exit codes of its own."""
+    """By a signal to the whole group, as a terminal sends it, or to the process; torchrun has exit codes of its own."""
     out = tmp_path / "out"
     settings = {"data__workers": 1, "train__steps": 100000, "train__save_every_steps": 0}
     line = command(pages, *program, out=out, **settings)
     with subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
         while child.poll() is None and not read_csv(out):
             time.sleep(0.05)
-        os.killpg(child.pid, number)
+        (os.killpg if number == signal.SIGINT else os.kill)(child.pid, number)
         _, err = child.communicate(timeout=60)
     assert child.returncode == code if program is DIFFBIN else child.returncode != 0, err
     assert err.count("The run ends after this step") == 1 and (program is TWO or "Traceback" not in err), err

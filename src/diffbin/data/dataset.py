@@ -258,8 +258,9 @@ def _start_method() -> str:
 def _start_worker(_: int) -> None:
     import torch
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # the group has them, too, and the run ends its step first, then us
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal's, which the run has, too: it ends its step first, then us
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
