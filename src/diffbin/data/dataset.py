@@ -258,9 +258,7 @@ def _start_method() -> str:
 def _start_worker(_: int) -> None:
     import torch
 
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal's, which the run has, too: it ends its step first, then us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run has a terminal's, too, and ends its step first, then us
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
