@@ -47,14 +47,15 @@ def check_format(format_: str) -> None:
         raise InputError(f"--format is {format_}; it must be one of {', '.join(FORMATS)}.")
 
 
-def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
+def plan(sources: Sequence[str], out: Path | None, format_: str, *, resume: bool = False) -> list[Job]:
     """A job for each picture of the sources: files, folders (searched below, in name order) and globs.
 
     Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
     a name, the second keeps its suffix, as in `a.png.txt`. What an earlier call has written is no picture of a folder:
     nothing below an `out` that lies in it, and no overlay of a picture that has its answer beside it. Raises
     `InputError` for a source without a picture, for several pictures whose answers would be printed without their
-    names, and for an answer in the place of a file that is none of ours, or may be the picture's label.
+    names, and for an answer in the place of a file that is none of ours, or may be the picture's label: not with
+    `resume`, for what is `unanswered` replaces no file.
     """
     way, taken, jobs = FORMATS[format_], set[Path](), []
     for picture, below in _pictures(sources, out):
@@ -72,11 +73,18 @@ def plan(sources: Sequence[str], out: Path | None, format_: str) -> list[Job]:
     if any(job.picture.name.endswith(OVERLAY) for job in jobs):
         overlays = {_real(job.overlay) for job in jobs if job.overlay}
         jobs = [job for job in jobs if _real(job.picture) not in overlays]
-    for job in jobs:
-        if job.answer and os.path.exists(job.answer):  # noqa: PTH110  # False where pathlib raises
-            _check_replaceable(job.answer, job.picture, way)
     times = Counter(job.name for job in jobs)
-    return [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
+    jobs = [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
+    if not resume:
+        for job in jobs:
+            if job.answer and os.path.exists(job.answer):  # noqa: PTH110  # False where pathlib raises
+                _check_replaceable(job.answer, job.picture, way)
+    return jobs
+
+
+def unanswered(jobs: Iterable[Job]) -> list[Job]:
+    """Those with no file yet in the place of their answer."""
+    return [job for job in jobs if not (job.answer and os.path.exists(job.answer))]  # noqa: PTH110
 
 
 def _real(path: Path) -> str:
@@ -88,7 +96,8 @@ def _check_replaceable(answer: Path, picture: Path, way: Format) -> None:
     if way.suffix == ".txt" and _real(answer.parent) == _real(picture.parent):
         raise InputError(f"{answer} lies beside its picture and may be its label; give another folder as --out.")
     if not _is_ours(answer, way):
-        raise InputError(f"{answer} is no answer of diffbin, and would be replaced; give another folder as --out.")
+        told = f"{answer} is no answer of diffbin, and would be replaced"
+        raise InputError(f"{told}; give another folder as --out, or keep it by --resume.")
 
 
 def _is_ours(path: Path, way: Format) -> bool:
@@ -98,7 +107,7 @@ def _is_ours(path: Path, way: Format) -> bool:
             first = file.readline(1 << 20).rstrip(b"\r\n")
     except OSError:
         return True  # writing will tell why it cannot be replaced, in its turn
-    return not first or way.begins.match(first) is not None
+    return not first or any(ours.begins.match(first) for ours in FORMATS.values() if ours.suffix == way.suffix)
 
 
 def _with(name: Path, ending: str) -> Path:
@@ -226,13 +235,22 @@ def _fail(picture: Path, error: Exception) -> Detections:
 
 
 def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
-    text = FORMATS[format_].write(found, job.name)
+    way = FORMATS[format_]
+    text = way.write(found, _link(job.picture, job.answer) if way.links and job.answer else job.name)
     if job.answer is None or job.overlay is None:
         _print(text)
         return
     write_whole(job.answer, text.encode())
     if draw_regions:
         write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
+
+
+def _link(picture: Path, answer: Path) -> str:
+    """The way from the folder of an answer to its picture; where there is none, as to another drive, its whole path."""
+    place = Path(_real(picture.parent), picture.name)
+    with suppress(ValueError):
+        place = Path(os.path.relpath(place, _real(answer.parent)))
+    return place.as_posix()
 
 
 def _print(text: str) -> None:

@@ -105,7 +105,7 @@ def detect(
     sources: Annotated[list[str], typer.Argument(help="Pictures, folders (searched below), or globs.")],
     model: ModelOption = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="json or icdar.")] = "json",
+    format_: Annotated[str, typer.Option("--format", help="json, icdar, or labelme to correct answers in.")] = "json",
     polygons: Annotated[
         bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
     ] = None,
@@ -113,6 +113,9 @@ def detect(
         float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Pass over pictures that have an answer in --out; no file is replaced.")
+    ] = False,
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -129,11 +132,18 @@ def detect(
     batch.check_format(format_)
     if draw and out is None:
         raise InputError("--draw writes pictures; say where with --out DIR.")
-    jobs = batch.plan(sources, out, format_)
+    if resume and out is None:
+        raise InputError("--resume looks for answers; say where with --out DIR.")
+    jobs = batch.plan(sources, out, format_, resume=resume)
     if out:
         if out.suffix.lower() in (".json", ".txt", *SUFFIXES) and not out.exists():
             raise InputError(f"--out {out} would be a folder; one answer is written so: diffbin detect ... > {out}")
         make_folder(out)  # before any text is looked for, not after
+    if resume:
+        waiting = batch.unanswered(jobs)
+        print(f"diffbin: {len(jobs) - len(waiting)} of {len(jobs)} pictures have an answer already.", file=sys.stderr)
+        if not (jobs := waiting):
+            return
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
@@ -153,10 +163,13 @@ def detect(
 @app.command("eval")
 def evaluate_(
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
-    gt: Annotated[Path, typer.Option(help="Folder of label files.")],
+    gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
     model: ModelOption = "diffbin-words",
     format_: Annotated[
-        str, typer.Option("--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext.")
+        str,
+        typer.Option(
+            "--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext, labelme, paddleocr, mmocr, coco."
+        ),
     ] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
@@ -255,7 +268,7 @@ def verify(
         list[str] | None, typer.Option(help="Another model to compare with it, as its int8 export; may be repeated.")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of labelled pictures, to compare hmean too.")] = None,
-    gt: Annotated[Path | None, typer.Option(help="Folder of their labels.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="Folder or file of their labels.")] = None,
     format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the labelled pictures, as 900: or 0:900.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -154,23 +154,24 @@ class Augment:
 
     def __post_init__(self) -> None:
         check_range("that 4 divides", self, ("crop_px",))
-        check_range("above 0", self, ("scale_min", "scale_max", "min_side_ratio"))
-        deltas = ("brightness_delta", "saturation_delta", "contrast_delta")
-        check_range("0 or more", self, ("crop_px_min", "rotate_deg", *deltas))
+        check_range("above 0", self, ("scale_min", "scale_max", "min_side_ratio", "paste_max"))
+        check_range("0 or more", self, ("crop_px_min", "rotate_deg"))
+        check_range("0 or more", self, ("brightness_delta", "saturation_delta", "contrast_delta"))
         check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
         if self.crop_px_min % 32 or self.crop_px_min > self.crop_px:
             raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; 32 must divide it, and crop_px be no less.")
         if self.scale_min > self.scale_max:
             raise ConfigError(f"augment.scale_min is {self.scale_min}; scale_max must be no less.")
-        if self.paste_p and self.paste_max < 1:
-            raise ConfigError(f"augment.paste_max is {self.paste_max}; with paste_p it must be 1 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """One set of annotated pictures."""
 
-    format: Literal["icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext", "shards", "synth"] = "icdar"
+    format: Literal[
+        "icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext",
+        "labelme", "paddleocr", "mmocr", "coco", "shards", "synth",
+    ] = "icdar"  # fmt: skip
     images: str = ""  # folder below `data.root`: pictures, shards, or backgrounds for "synth" ("" = procedural ones)
     labels: str = ""  # folder or file below `data.root`; shards hold their own
     part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
@@ -187,8 +188,7 @@ class Source:
         if self.format == "shards" and self.picture_weights:
             raise ConfigError("picture_weights are for pictures in folders; shards keep no list of their names.")
         if self.labels_as == "word" and self.stored_unit == "line":
-            lines = f"The labels of {self.images or self.format} are lines, which cannot be taken apart into words"
-            raise ConfigError(f'{lines}; leave labels_as out, or set it to "line".')
+            raise ConfigError(f"Lines of {self.images or self.format} cannot be taken apart into words by labels_as.")
 
     @property
     def stored_unit(self) -> Literal["word", "line"]:

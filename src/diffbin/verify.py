@@ -12,7 +12,6 @@ from diffbin import zoo
 from diffbin.config import Runtime, Source
 from diffbin.data.annotations import read_annotation
 from diffbin.data.labels import Annotation
-from diffbin.data.picture import read_picture
 from diffbin.data.synth import Renderer, Synth
 from diffbin.decode import decode
 from diffbin.detections import Detections
@@ -185,7 +184,7 @@ def _runtimes(model: str) -> list[Runtime]:
 def _cases(pictures: Sequence[ImageSource], labelled: Source | None) -> Iterator[Case]:
     if labelled:
         for source, picture in list_labelled([labelled], ""):
-            yield read_picture(picture.image), read_annotation(source, picture)
+            yield picture.read(), read_annotation(source, picture)
     elif pictures:
         yield from ((load(picture), None) for picture in pictures)
     else:

@@ -9,8 +9,8 @@ from scipy.io import savemat
 
 from diffbin.config import Decode, Source
 from diffbin.data import labels
-from diffbin.data.annotations import list_pictures, natural_key, take_part
-from diffbin.data.labels import READERS, Label
+from diffbin.data.annotations import READERS, list_pictures, natural_key, take_part
+from diffbin.data.labels import Label
 from diffbin.data.sources import PictureSource
 from diffbin.decode import decode
 from diffbin.errors import ConfigError, DependencyError, DiffbinWarning, InputError

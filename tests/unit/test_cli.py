@@ -107,6 +107,37 @@ def test_files_of_others_are_not_replaced(
     assert [run(*io, *command)[0] for _ in range(2)] == [0, 0]  # its own it does replace
 
 
+def test_a_call_broken_off_goes_on(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "out", "--resume")
+    assert run(*io, *command)[0] == 0
+    (tmp_path / "out" / "img_1.json").write_text("kept, whatever it is")
+    (tmp_path / "out" / "img_2.json").unlink()
+    code, _, err = run(*io, *command)
+    assert code == 0 and "1 of 2 pictures have an answer already" in err
+    assert (tmp_path / "out" / "img_1.json").read_text() == "kept, whatever it is"
+    assert json.loads((tmp_path / "out" / "img_2.json").read_text())["image"] == "img_2.png"
+    code, _, err = run(*io, *command[:3], tmp_path / "no.onnx", *command[4:])  # with nothing to do, nothing is loaded
+    assert code == 0 and "2 of 2" in err
+    code, _, err = run(*io, *command[:4], "--resume")
+    assert code == 2 and "--out" in err
+
+
+def test_answers_are_corrected_in_labelme(io: Run, model_file: Path, pages: Path) -> None:
+    """Found beside its picture, or led to it; what labelme has saved is not replaced."""
+    command = ("detect", pages / "images", "--model", model_file, "--score", "0", "--format", "labelme", "--out")
+    for folder, image in ((pages / "images", "img_1.png"), (pages / "to" / "correct", "../../images/img_1.png")):
+        assert run(*io, *command, folder)[0] == 0
+        assert json.loads((folder / "img_1.json").read_text())["imagePath"] == image
+    saved = pages / "images" / "img_1.json"
+    content = json.loads(saved.read_text())
+    saved.write_text(json.dumps({key: content[key] for key in ("version", "shapes", "imagePath")}, indent=2))
+    code, _, err = run(*io, *command, pages / "images")
+    assert code == 2 and "img_1.json is no answer" in err and "--resume" in err
+    code, out, _ = run(*io, "eval", "--model", model_file, "--images", pages / "images", "--gt", pages / "images",
+                       "--format", "labelme", "--json")  # fmt: skip
+    assert code == 0 and json.loads(out)["pictures"] == 2
+
+
 def test_an_old_answer_does_not_pass_for_that_of_a_picture_that_fails(
     io: Run, model_file: Path, pages: Path, tmp_path: Path
 ) -> None:

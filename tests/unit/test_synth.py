@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from diffbin.config import Source
-from diffbin.data.labels import READERS
+from diffbin.data.annotations import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
 from diffbin.data.synth.block import Line, Setting, set_block

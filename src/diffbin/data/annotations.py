@@ -2,9 +2,10 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -12,29 +13,62 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from diffbin.config import Source
-from diffbin.data.labels import READERS, Annotation, Label, synthtext_names
+from diffbin.data.json_labels import SETS, UPRIGHT, names_in, read_entry, read_labelme
+from diffbin.data.labels import (
+    Annotation,
+    Label,
+    read_ctw1500,
+    read_icdar,
+    read_mlt,
+    read_synthtext,
+    read_td500,
+    read_totaltext,
+    synthtext_names,
+)
 from diffbin.data.lines import join_words
+from diffbin.data.picture import PictureFile, Pixels, open_picture
 from diffbin.data.targets import is_too_small
 from diffbin.errors import ConfigError, DiffbinWarning, InputError
 from diffbin.image import SUFFIXES
 
 T = TypeVar("T")
 
-LABEL_NAMES = {
+READERS: dict[str, Callable[[Label | Path], Annotation]] = {
+    "icdar": read_icdar,
+    "mlt": read_mlt,
+    "td500": read_td500,
+    "totaltext": read_totaltext,
+    "ctw1500": read_ctw1500,
+    "synthtext": read_synthtext,
+    "labelme": read_labelme,
+    **{name: partial(read_entry, name) for name in SETS},
+}
+LABEL_NAMES = {  # of the formats that have a file a picture
     "icdar": ("{}.txt", "gt_{}.txt"),
     "mlt": ("gt_{}.txt", "{}.txt"),
     "td500": ("{}.gt",),
     "totaltext": ("{}.txt", "gt_{}.txt", "poly_gt_{}.txt"),
     "ctw1500": ("{}.txt", "{}.xml", "00{}.txt"),
+    "labelme": ("{}.json",),
 }
 
 
 class Picture(NamedTuple):
-    """A picture file, its label, which `read_annotation` reads, and its path below the folder of pictures."""
+    """A picture file, its label, which `read_annotation` reads, its path below the folder of pictures, and whether the
+    label is of the upright picture, or else of the one stored."""
 
     image: Path
     label: Label
     name: str
+    upright: bool = False
+
+    def open(self) -> PictureFile:
+        """The file in the frame of its label. Raises `InputError`."""
+        return open_picture(self.image, upright=self.upright)
+
+    def read(self) -> Pixels:
+        """The whole picture in the frame of its label, `(h, w, 3)` uint8 RGB. Raises `InputError`."""
+        return self.open().read()[0]
 
 
 def list_pictures(source: Source, root: str) -> list[Picture]:
@@ -46,8 +80,8 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         raise InputError(
             f"There is no folder of pictures {images}; give another, in a recipe by data.root and the source's images."
         )
-    if source.format == "synthtext":
-        return take_part(_list_synthtext(images, labels), source.part)
+    if source.format not in LABEL_NAMES:
+        return take_part(_list_set(source.format, images, labels), source.part)
     if not labels.is_dir():
         raise InputError(
             f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
@@ -61,12 +95,13 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
             f"There is no label for {missing}: looked in {labels} for {names}; an empty file says: no text, and "
             "in a recipe skip_unlabelled=True leaves such pictures out."
         )
-    return [Picture(path, Label(label), path.name) for path, label in found if label]
+    upright = source.format in UPRIGHT
+    return [Picture(path, Label(label), path.name, upright) for path, label in found if label]
 
 
 def warn_of_turned(pictures: Sequence[Picture]) -> None:
     """Tells of photographs that viewers turn by their EXIF: labels drawn on what a viewer shows would lie elsewhere."""
-    turned = [picture.image for picture in pictures if _is_turned(picture.image)]
+    turned = [picture.image for picture in pictures if not picture.upright and _is_turned(picture.image)]
     if turned:
         warnings.warn(
             f"{len(turned)} of {len(pictures)} labelled pictures are turned by their EXIF orientation, as {turned[0]}; "
@@ -139,6 +174,21 @@ def _label_file(image: Path, folder: Path, format_: str) -> Path | None:
     return next((path for path in names if path.is_file()), None)
 
 
-def _list_synthtext(images: Path, labels: Path) -> list[Picture]:
-    found = [Picture(images / name, Label(labels, i), name) for i, name in enumerate(synthtext_names(labels))]
+def _list_set(format_: str, images: Path, labels: Path) -> list[Picture]:
+    """The pictures that the label file of a set names; those of SynthText are too many to look for."""
+    if format_ == "synthtext":
+        found = [Picture(images / name, Label(labels, i), name) for i, name in enumerate(synthtext_names(labels))]
+    else:
+        places = [_place(images, name, labels) for name in names_in(format_, labels)]
+        upright = format_ in UPRIGHT
+        found = [Picture(images / place, Label(labels, i), place, upright) for i, place in enumerate(places)]
     return sorted(found, key=lambda picture: natural_key(picture.image))
+
+
+def _place(images: Path, name: str, labels: Path) -> str:
+    """The path below the folder of a picture that a label file names, perhaps with the folder, or those above it."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    for place in (path, PurePosixPath(path.name)):
+        if (images / place).is_file():
+            return str(place)
+    raise InputError(f"{labels} has a label for {name}, and there is no such picture in {images}.")

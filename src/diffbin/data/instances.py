@@ -1,7 +1,9 @@
 """Labels as JSON, one picture each, in the words of MMOCR 1.0: `{"instances": [{"polygon", "ignore", "text"}]}`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from diffbin.detections import Points
 from diffbin.errors import InputError
 
 FORM = '{"instances": [{"polygon": [x1, y1, x2, y2, x3, y3, ...], "ignore": false, "text": "..."}, ...]}'
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)  # what another form of JSON brings up
 FAR_PX = 1e6  # further out there is no picture
 
 
@@ -25,12 +28,16 @@ def dump_instances(annotation: Annotation, image: str) -> bytes:
 def parse_instances(content: bytes, name: str) -> Annotation:
     """The regions of a label; "ignore" and "text" may be missing. Raises `InputError`, which calls it `name`."""
     try:
-        instances = json.loads(content)["instances"]
-        polygons = _points([instance["polygon"] for instance in instances])
-        ignored = np.array([bool(instance.get("ignore", False)) for instance in instances], np.bool_)
-        return Annotation(polygons, ignored, [str(instance.get("text", "")) for instance in instances])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return as_annotation(json.loads(content)["instances"])
+    except MALFORMED:
         raise InputError(f"The label {name} is not of the form {FORM}.") from None
+
+
+def as_annotation(instances: Sequence[Mapping[str, Any]]) -> Annotation:
+    """The regions of such instances. Raises one of `MALFORMED`."""
+    polygons = _points([instance["polygon"] for instance in instances])
+    ignored = np.array([bool(instance.get("ignore", False)) for instance in instances], np.bool_)
+    return Annotation(polygons, ignored, [str(instance.get("text", "")) for instance in instances])
 
 
 def _points(polygons: list[list[float]]) -> list[Points]:

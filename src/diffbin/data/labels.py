@@ -1,4 +1,4 @@
-"""Label files: one reader a format.
+"""Label files of the published sets: one reader a format.
 
 Coordinates are pixels `(x, y)` of the picture as it is stored, EXIF orientation not applied, as the published sets and
 the reference have them; (0, 0) is the top left corner of the top left pixel.
@@ -6,7 +6,7 @@ the reference have them; (0, 0) is the top left corner of the top left pixel.
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
@@ -27,7 +27,8 @@ ICDAR_IGNORED, TOTALTEXT_IGNORED = "###", "#"
 class Annotation:
     """The regions of one picture.
 
-    polygons  one `(n, 2)` float32 array a region, n >= 3, pixels of the stored picture
+    polygons  one `(n, 2)` float32 array a region, n >= 3, pixels of the picture: as stored, or upright where the
+              format has it so
     ignored   `(len(polygons),)` bool, True = do not care
     texts     transcriptions, "" where there is none
     """
@@ -44,7 +45,8 @@ class Label(NamedTuple):
     entry: int = 0
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A label file, UTF-8 with or without a byte order mark. Raises `InputError`."""
     try:
         return _decode(path.read_bytes(), path)
     except OSError as error:
@@ -71,7 +73,7 @@ def read_icdar(label: Label | Path) -> Annotation:
 def parse_icdar(content: bytes, name: str) -> Annotation:
     """The same of a file's content, which errors call `name`."""
     path = Path(name)
-    return _annotation([_icdar_line(line, path, i) for i, line in _filled(_decode(content, path))], ICDAR_IGNORED)
+    return _annotation([_icdar_line(line, path, i) for i, line in filled_lines(_decode(content, path))], ICDAR_IGNORED)
 
 
 def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
@@ -149,7 +151,7 @@ def _ctw_line(line: str, path: Path, number: int) -> tuple[Points, str]:
 
 
 def _ctw_boxes(path: Path) -> list[tuple[Points, str]]:
-    text = _read_text(path)
+    text = read_text(path)
     if "<!ENTITY" in text:
         raise InputError(f"The label file {path} defines entities, which no label needs; it is not read.")
     try:
@@ -165,10 +167,11 @@ def _ctw_boxes(path: Path) -> list[tuple[Points, str]]:
 def _lines(label: Label | Path) -> list[tuple[Path, int, str]]:
     """The lines with something in them, each with the file and its number."""
     path = label.path if isinstance(label, Label) else label
-    return [(path, i, line) for i, line in _filled(_read_text(path))]
+    return [(path, i, line) for i, line in filled_lines(read_text(path))]
 
 
-def _filled(text: str) -> list[tuple[int, str]]:
+def filled_lines(text: str) -> list[tuple[int, str]]:
+    """The lines with something in them, each with its number."""
     lines = re.split(r"\r\n|\n|\r", text)  # str.splitlines takes U+2028 and more, which transcriptions may hold
     return [(i, line) for i, line in enumerate(lines, start=1) if line.strip()]
 
@@ -193,7 +196,7 @@ TOTALTEXT = re.compile(
 def read_totaltext(label: Label | Path) -> Annotation:
     """Records of `x: [[..]], y: [[..]], ornt: [u'c'], transcriptions: [u'..']`, wrapped or not; `#` is ignored."""
     path = label.path if isinstance(label, Label) else label
-    content, position, regions = _read_text(path), 0, []
+    content, position, regions = read_text(path), 0, []
     while content[position:].strip():
         position += len(content[position:]) - len(content[position:].lstrip())
         number = content.count("\n", 0, position) + 1
@@ -244,13 +247,3 @@ def read_synthtext(label: Label | Path) -> Annotation:
             f"{path}, entry {entry + 1}: {boxes.shape[2]} boxes but {len(words)} words; get the file anew."
         )
     return _annotation([(box.T.copy(), word) for box, word in zip(boxes.transpose(2, 0, 1), words, strict=True)], None)
-
-
-READERS: dict[str, Callable[[Label | Path], Annotation]] = {
-    "icdar": read_icdar,
-    "mlt": read_mlt,
-    "td500": read_td500,
-    "totaltext": read_totaltext,
-    "ctw1500": read_ctw1500,
-    "synthtext": read_synthtext,
-}

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures
+from diffbin.data.annotations import READERS, Picture, list_pictures
 from diffbin.data.instances import dump_instances
-from diffbin.data.labels import READERS
-from diffbin.data.picture import dump_raw, open_picture
+from diffbin.data.picture import dump_raw
 from diffbin.data.shards import read_index
 from diffbin.errors import InputError
 from diffbin.files import open_whole
@@ -28,9 +27,9 @@ def pack(
     """Writes the pictures of a source and their labels into `out/000000.tar` and so on, in their order, with indices.
 
     A shard is ended by the first sample that takes it to `shard_mb` megabytes. Picture files are stored as they are, or
-    `decoded`, as PPM. The folder is there whole or not at all, and depends on the source alone. `progress` is called
-    with the pictures done and their total. Raises `InputError` for what cannot be read or written, or where `out` is
-    there already.
+    `decoded`, as PPM; so are those that EXIF turns where labels are of the upright picture. The folder is there whole
+    or not at all, and depends on the source alone. `progress` is called with the pictures done and their total. Raises
+    `InputError` for what cannot be read or written, or where `out` is there already.
     """
     if out.exists():
         raise InputError(f"{out} is there already; name a folder to make.")
@@ -65,9 +64,11 @@ def _clear(folder: Path) -> None:
 
 
 def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, format_: str, decoded: bool) -> None:
-    found = open_picture(picture.image)
-    suffix, content = (".ppm", dump_raw(found.read()[0])) if decoded else (picture.image.suffix.lower(), found.content)
-    _add(tar, key + suffix, content)
+    found = picture.open()
+    if decoded or found.turned:  # in shards, labels are of pictures as stored
+        _add(tar, key + ".ppm", dump_raw(found.read()[0]))
+    else:
+        _add(tar, key + picture.image.suffix.lower(), found.content)
     _add(tar, key + ".json", dump_instances(READERS[format_](picture.label), picture.name))
 
 

@@ -1,5 +1,6 @@
-"""A picture file in the frame of its label, EXIF orientation not applied: its size at once, its pixels when needed."""
+"""A picture file in the frame of its label, as stored or upright: its size at once, its pixels when needed."""
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from diffbin.errors import InputError, LimitError
-from diffbin.image import check_bytes, check_size, header_size, load, on_white, read_bytes
+from diffbin.image import OPENED, check_bytes, check_size, header_size, load, on_white, read_bytes
 
 Pixels = NDArray[np.uint8]
 
@@ -29,16 +31,19 @@ FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF
 class PictureFile:
     """The content of a picture file. `size` is its (h, w) in pixels, `name` what errors call it.
 
+    Its pixels are as stored, EXIF orientation not applied, or `upright`; `turned` says that this makes a difference.
     Raises `LimitError` where it is larger than the limits of `image.load`, before anything of it is decoded.
     """
 
-    def __init__(self, content: bytes, name: str) -> None:
+    def __init__(self, content: bytes, name: str, *, upright: bool = False) -> None:
         self.name, self.content = name, content
+        self.turned = upright and is_turned(content)
         self._whole = raw_pixels(content)
         size = jpeg_size(content)
         self._check_limits(size)
-        if size is None:  # of other formats it is known with the pixels
-            self._whole = self._decode(1) if self._whole is None else self._whole
+        if size is None or self.turned:  # of other formats it is known with the pixels
+            if self._whole is None:
+                self._whole = self._load() if self.turned else self._decode(1)
             size = self._whole.shape[0], self._whole.shape[1]
         self.size = size
 
@@ -70,10 +75,7 @@ class PictureFile:
 
     def _decode(self, factor: int) -> Pixels:
         if self.content.startswith(GIF):  # not each OpenCV reads it
-            try:
-                return load(self.content)
-            except InputError:
-                raise self._damaged() from None
+            return self._load()
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:
@@ -81,6 +83,12 @@ class PictureFile:
                 return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
         pixels = self._decode_as(REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+    def _load(self) -> Pixels:
+        try:
+            return load(self.content)
+        except InputError:
+            raise self._damaged() from None
 
     def _decode_as(self, flags: int) -> NDArray[Any]:
         """By OpenCV: BGR, BGRA or grey."""
@@ -96,14 +104,23 @@ class PictureFile:
         return InputError(f"The picture {self.name} is damaged or of an unknown format; remove or replace it.")
 
 
-def open_picture(path: Path) -> PictureFile:
-    """Reads the file, but decodes no more of it than its size. Raises `InputError`."""
-    return PictureFile(read_bytes(path), str(path))
+def open_picture(path: Path, *, upright: bool = False) -> PictureFile:
+    """Reads the file, but decodes no more of it than its size, unless it has to be turned. Raises `InputError`."""
+    return PictureFile(read_bytes(path), str(path), upright=upright)
 
 
 def read_picture(path: Path) -> Pixels:
-    """The whole picture, `(h, w, 3)` uint8 RGB. Raises `InputError`."""
+    """The whole picture as stored, `(h, w, 3)` uint8 RGB. Raises `InputError`."""
     return open_picture(path).read()[0]
+
+
+def is_turned(content: bytes) -> bool:
+    """Whether viewers turn or mirror the picture of this file, by its EXIF orientation."""
+    try:
+        with Image.open(io.BytesIO(content), formats=OPENED) as image:
+            return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
+    except Exception:  # of another format, or damaged, which is told of where it is decoded
+        return False
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from diffbin.data.annotations import (
 )
 from diffbin.data.instances import parse_instances
 from diffbin.data.labels import Annotation, parse_icdar
-from diffbin.data.picture import PictureFile, open_picture
+from diffbin.data.picture import PictureFile
 from diffbin.data.picture_weights import read_shares
 from diffbin.data.sample import Scene, as_scene
 from diffbin.data.shards import read_index, read_sample
@@ -85,7 +85,7 @@ class PictureSource:
 
     def load(self, index: int) -> Scene:
         """Reads one file."""
-        picture, annotation = open_picture(self.pictures[index].image), self.annotation(index)
+        picture, annotation = self.pictures[index].open(), self.annotation(index)
         return Scene(picture.size, picture.read, annotation.polygons, annotation.ignored, annotation.texts)
 
 

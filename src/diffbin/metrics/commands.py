@@ -14,7 +14,7 @@ from diffbin.terminal import need_torch, progress
 def tune(
     model: Annotated[str, typer.Argument(help="A name of `diffbin models`, an .onnx file, or a checkpoint.")],
     images: Annotated[Path, typer.Option(help="Folder of labelled pictures to choose on.")],
-    gt: Annotated[Path, typer.Option(help="Folder of their labels.")],
+    gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
     format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures, as 900: or 0:900.")] = "",
     sizes: Annotated[str, typer.Option(help="Short sides of the input to try, in pixels: 608,736,1024.")] = "",

@@ -7,7 +7,6 @@ from typing import Any
 
 from diffbin.config import Source
 from diffbin.data.annotations import Picture, list_pictures, read_annotation, warn_of_turned
-from diffbin.data.picture import read_picture
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
@@ -99,9 +98,9 @@ def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
 
 
 def try_out(detector: Detector, labelled: Labelled) -> Trial:
-    """One picture, read as it is stored, without regard to EXIF, because that is what the labels speak of."""
+    """One picture, as its labels have it: stored or, of some formats, upright."""
     source, picture = labelled
-    wanted, image = read_annotation(source, picture), read_picture(picture.image)
+    wanted, image = read_annotation(source, picture), picture.read()
     start = time.perf_counter()
     found = detector.detect(image)
     seconds = time.perf_counter() - start

@@ -6,7 +6,6 @@ from itertools import product
 
 from diffbin.config import Decode, Preprocess
 from diffbin.data.annotations import read_annotation
-from diffbin.data.picture import read_picture
 from diffbin.decode import decode
 from diffbin.detector import Detector
 from diffbin.image import Resize
@@ -67,7 +66,7 @@ def tune(
     stride = detector.engine.recipe.model.map_stride
     trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
-        wanted, image = read_annotation(source, picture), read_picture(picture.image)
+        wanted, image = read_annotation(source, picture), picture.read()
         for trial in trials:
             size = Resize.fit(image.shape[:2], trial.detector.preprocess)
             prob = trial.detector.prob(image)

@@ -72,7 +72,7 @@ def train(
         str | None, typer.Option("--from", help="Instead of a recipe: train this model further on --images and --gt.")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="With --from: folder of one's own pictures.")] = None,
-    gt: Annotated[Path | None, typer.Option(help="With --from: folder of their labels.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="With --from: folder or file of their labels.")] = None,
     format_: Annotated[str, typer.Option("--format", help="With --from: format of the labels, as in eval.")] = "icdar",
 ) -> None:
     """Train by a recipe; or, with --from, train a model further on pictures of one's own."""
@@ -175,7 +175,7 @@ def export(
     ] = False,
     calibrate: Annotated[Path | None, typer.Option(help="With --int8: folder of pictures of the kind to come.")] = None,
     images: Annotated[Path | None, typer.Option(help="With --int8: folder of pictures to score on.")] = None,
-    gt: Annotated[Path | None, typer.Option(help="With --int8: folder of their labels.")] = None,
+    gt: Annotated[Path | None, typer.Option(help="With --int8: folder or file of their labels.")] = None,
     format_: Annotated[str, typer.Option("--format", help="Format of the labels, as in eval.")] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures to score on, as 900: or 0:900.")] = "",
     assignments: SetOption = None,

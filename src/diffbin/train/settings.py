@@ -9,7 +9,6 @@ import torch
 
 from diffbin.config import Augment, Data, Optim, Recipe, Source, Train
 from diffbin.data.annotations import list_pictures, read_annotation, take_part
-from diffbin.data.picture import open_picture
 from diffbin.detections import Points
 from diffbin.errors import TrainingError
 from diffbin.metrics.tune import resized
@@ -50,7 +49,7 @@ def measure(source: Source, root: str) -> Text:
     pictures = list_pictures(source, root)
     regions, sides = [], []
     for picture in pictures[:: max(1, len(pictures) // LOOKED_AT)]:
-        found, side = read_annotation(source, picture), min(open_picture(picture.image).size)
+        found, side = read_annotation(source, picture), min(picture.open().size)
         sides.append(side)
         regions += [
             _shape(polygon, side) for polygon, skip in zip(found.polygons, found.ignored, strict=True) if not skip

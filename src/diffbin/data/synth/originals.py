@@ -5,7 +5,6 @@ The network sees real text, its surroundings and its cameras, and between them l
 
 from diffbin.config import Source
 from diffbin.data.annotations import list_pictures, read_annotation
-from diffbin.data.picture import read_picture
 from diffbin.data.sample import Sample
 
 
@@ -19,4 +18,4 @@ class Originals:
         """One for each seed, by turns, so that a set has all of them equally often. Raises `InputError`."""
         picture = self._pictures[seed % len(self._pictures)]
         label = read_annotation(self._source, picture)
-        return Sample(read_picture(picture.image), label.polygons, label.ignored, label.texts)
+        return Sample(picture.read(), label.polygons, label.ignored, label.texts)

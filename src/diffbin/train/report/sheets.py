@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from diffbin.data.annotations import read_annotation
 from diffbin.data.dataset import Batch
 from diffbin.data.labels import Annotation
-from diffbin.data.picture import read_picture
 from diffbin.detections import Detections, Points
 from diffbin.detector import Detector
 from diffbin.draw import outline
@@ -64,7 +63,7 @@ def sample_sheet(detector: Detector, pictures: Sequence[Labelled]) -> Pixels:
 
 def _sample(detector: Detector, labelled: Labelled) -> Pixels:
     source, picture = labelled
-    wanted, image = read_annotation(source, picture), read_picture(picture.image)
+    wanted, image = read_annotation(source, picture), picture.read()
     resize, batch = detector.prepare(image)
     prob = detector.engine.run(batch)[0, 0]
     groups = _groups(wanted, detector.regions(prob, resize))
