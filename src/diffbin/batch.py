@@ -27,6 +27,7 @@ from diffbin.image import SUFFIXES, load
 
 CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
 OVERLAY = ".overlay.jpg"
+ANSWERS = frozenset(way.suffix for way in FORMATS.values())
 JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 
@@ -77,14 +78,18 @@ def plan(sources: Sequence[str], out: Path | None, format_: str, *, resume: bool
     jobs = [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
     if not resume:
         for job in jobs:
-            if job.answer and os.path.exists(job.answer):  # noqa: PTH110  # False where pathlib raises
+            if job.answer and _is_there(job.answer):
                 _check_replaceable(job.answer, job.picture, way)
     return jobs
 
 
 def unanswered(jobs: Iterable[Job]) -> list[Job]:
-    """Those with no file yet in the place of their answer."""
-    return [job for job in jobs if not (job.answer and os.path.exists(job.answer))]  # noqa: PTH110
+    """Those with nothing yet in the place of their answer."""
+    return [job for job in jobs if not (job.answer and _is_there(job.answer))]
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  # False where pathlib raises
 
 
 def _real(path: Path) -> str:
@@ -135,9 +140,10 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
         if not found:
             raise InputError(f"There is no picture in the folder {path}; looked for {', '.join(sorted(SUFFIXES))}.")
         return [(p, p.parent.relative_to(path)) for p in found]
-    if os.path.exists(path) or not has_magic(source):  # noqa: PTH110
+    if _is_there(path) or not has_magic(source):
         return [(path, Path())]  # a missing file is told of in its turn
-    matches = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
+    files = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
+    matches = [path for path in files if path.suffix not in ANSWERS]
     if not matches:
         raise InputError(f"No file matches {source}.")
     return [(p, Path()) for p in matches]
@@ -174,8 +180,13 @@ def _is_picture(name: str, beside: set[str]) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not drawn
 
 
-def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: bool) -> list[str]:
-    """Does the jobs in turn, with a progress bar for several; returns a sentence for each picture that failed."""
+def run(
+    detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: bool, resume: bool = False
+) -> list[str]:
+    """Does the jobs in turn, with a progress bar for several; returns a sentence for each picture that failed.
+
+    With `resume` no file is replaced or removed, also none that has come meanwhile.
+    """
     failed = []
     console = Console(stderr=True)
     show = len(jobs) > 1 and console.is_terminal
@@ -186,10 +197,11 @@ def run(detector: Detector, jobs: Sequence[Job], format_: str, *, draw_regions: 
                 found = answer()
             except InputError as error:
                 failed.append(str(error))
-                _forget(job)
+                if not resume:
+                    _forget(job)
                 continue
             try:
-                _write(job, found, format_, draw_regions=draw_regions)
+                _write(job, found, format_, draw_regions=draw_regions, resume=resume)
             except InputError as error:
                 failed.append(str(error))
     return failed
@@ -234,15 +246,18 @@ def _fail(picture: Path, error: Exception) -> Detections:
     raise InputError(f"{picture} could not be computed ({type(error).__name__}: {reason}).") from None
 
 
-def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool) -> None:
+def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool, resume: bool) -> None:
     way = FORMATS[format_]
     text = way.write(found, _link(job.picture, job.answer) if way.links and job.answer else job.name)
     if job.answer is None or job.overlay is None:
         _print(text)
         return
-    write_whole(job.answer, text.encode())
-    if draw_regions:
-        write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
+    try:
+        if draw_regions and not (resume and _is_there(job.overlay)):
+            write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
+    finally:  # last, so that where there is an answer, `resume` finds its overlay too
+        if not (resume and _is_there(job.answer)):
+            write_whole(job.answer, text.encode())
 
 
 def _link(picture: Path, answer: Path) -> str:

@@ -114,7 +114,7 @@ def detect(
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Pass over pictures that have an answer in --out; no file is replaced.")
+        bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
@@ -139,10 +139,11 @@ def detect(
         if out.suffix.lower() in (".json", ".txt", *SUFFIXES) and not out.exists():
             raise InputError(f"--out {out} would be a folder; one answer is written so: diffbin detect ... > {out}")
         make_folder(out)  # before any text is looked for, not after
+    count = len(jobs)
     if resume:
-        waiting = batch.unanswered(jobs)
-        print(f"diffbin: {len(jobs) - len(waiting)} of {len(jobs)} pictures have an answer already.", file=sys.stderr)
-        if not (jobs := waiting):
+        jobs = batch.unanswered(jobs)
+        print(f"diffbin: {count - len(jobs)} of {count} pictures have an answer already.", file=sys.stderr)
+        if not jobs:
             return
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
@@ -150,13 +151,13 @@ def detect(
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score
-    failed = batch.run(detector.with_decode(**changes), jobs, format_, draw_regions=draw)
+    failed = batch.run(detector.with_decode(**changes), jobs, format_, draw_regions=draw, resume=resume)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
-    if failed and len(jobs) == 1:
+    if failed and count == 1:
         raise typer.Exit(2)
     if failed:
-        print(f"diffbin: {len(failed)} of {len(jobs)} pictures failed; they are listed above.", file=sys.stderr)
+        print(f"diffbin: {len(failed)} of {count} pictures failed; they are listed above.", file=sys.stderr)
         raise typer.Exit(1)
 
 

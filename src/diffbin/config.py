@@ -178,7 +178,7 @@ class Source:
     weight: float = 1.0  # share of the samples drawn, relative to the other sources
     unit: Literal["word", "line"] = "word"  # what its labels are, or "synth" renders; of "td500" and "ctw1500" lines
     labels_as: Literal["", "word", "line"] = ""  # "line" joins words, see `data/lines`; "" takes the labels as they are
-    min_side_px: float = 0.0  # regions narrower than this in the stored picture are ignored
+    min_side_px: float = 0.0  # regions narrower than this in the whole picture are ignored
     skip_unlabelled: bool = False  # leaves out pictures without a label file, which are an error else
     picture_weights: str = ""  # CSV file below `data.root`, see `diffbin eval --hard`: how often each picture is drawn
 
@@ -188,7 +188,7 @@ class Source:
         if self.format == "shards" and self.picture_weights:
             raise ConfigError("picture_weights are for pictures in folders; shards keep no list of their names.")
         if self.labels_as == "word" and self.stored_unit == "line":
-            raise ConfigError(f"Lines of {self.images or self.format} cannot be taken apart into words by labels_as.")
+            raise ConfigError(f"Lines of {self.images or self.format} are not parted into words; leave labels_as out.")
 
     @property
     def stored_unit(self) -> Literal["word", "line"]:

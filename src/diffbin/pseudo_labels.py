@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffbin.data.annotations import pictures_in
+from diffbin.data.annotations import check_stems, pictures_in
 from diffbin.data.labels import ICDAR_IGNORED
 from diffbin.data.picture import read_picture
 from diffbin.detections import Detections
@@ -70,9 +70,7 @@ def label_pictures(
     rule, or two pictures would share a file.
     """
     pictures = pictures_in(folder)
-    stem, times = Counter(path.stem for path in pictures).most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{times} pictures of {folder} are called {stem}, and would share a label; rename them.")
+    check_stems(pictures)
     for path in pictures:
         if path.name.splitlines() != [path.name] or f"{path.stem}.txt" == LEFT_OUT:
             raise InputError(f"The picture {str(path)!r} cannot be told of in {LEFT_OUT}; rename it.")

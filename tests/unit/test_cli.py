@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import page, small_recipe
-from diffbin import Detector, batch, cli
+from diffbin import Detections, Detector, batch, cli
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.openvino import OpenVinoEngine
 
@@ -120,6 +121,35 @@ def test_a_call_broken_off_goes_on(io: Run, model_file: Path, pages: Path, tmp_p
     assert code == 0 and "2 of 2" in err
     code, _, err = run(*io, *command[:4], "--resume")
     assert code == 2 and "--out" in err
+
+
+def test_what_comes_while_a_call_goes_on_is_kept(
+    io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person corrects answers beside the pictures, and a picture fails; no file is replaced or removed."""
+    folder, look = pages / "images", Detector.detect
+
+    def correct(self: Detector, source: Any) -> Detections:
+        if isinstance(source, Path):
+            source.with_suffix(".json").write_text("corrected")
+        return look(self, source)
+
+    monkeypatch.setattr(Detector, "detect", correct)
+    (folder / "img_1.overlay.jpg").write_text("mine")
+    command = ("--model", model_file, "--out", folder, "--resume", "--draw")
+    assert run(*io, "detect", folder / "img_1.png", *command)[0] == 0
+    assert [(folder / f"img_1{end}").read_text() for end in (".json", ".overlay.jpg")] == ["corrected", "mine"]
+    (folder / "img_2.png").write_bytes(b"no picture")
+    (folder / "img_2.overlay.jpg").write_text("mine")
+    assert run(*io, "detect", folder / "img_2.png", *command)[0] == 2
+    assert (folder / "img_2.overlay.jpg").read_text() == "mine"
+
+
+def test_answers_beside_pictures_are_none(io: Run, model_file: Path, pages: Path) -> None:
+    for _ in range(2):
+        pattern = str(pages / "images" / "*")
+        assert run(*io, "detect", pattern, "--model", model_file, "--out", pages / "images")[0] == 0
+    assert sorted(p.name for p in (pages / "images").glob("*.json")) == ["img_1.json", "img_2.json"]
 
 
 def test_answers_are_corrected_in_labelme(io: Run, model_file: Path, pages: Path) -> None:

@@ -102,7 +102,7 @@ def test_one_file_for_a_set(tmp_path: Path, format_: str) -> None:
     ]
     assert not found["c.png"].polygons
     assert len(PictureSource(source, "")) == 3
-    images = write(tmp_path / "deep", "b_10.png", "some/where/b_9.png", "c.png")
+    images = write(tmp_path / "deep", "b_10.png", "b_9.png", "where/b_9.png", "some/where/b_9.png", "c.png")
     assert [p.name for p in list_pictures(Source(format=format_, images=str(images), labels=source.labels), "")] == [  # type: ignore[arg-type]
         "b_10.png",
         "c.png",
@@ -117,13 +117,32 @@ def test_one_file_for_a_set(tmp_path: Path, format_: str) -> None:
         ("paddleocr", 'a.png\t[{"transcription": "a"}]', "line 1 is not"),
         ("paddleocr", "a.png\t[]\na.png\t[]", r"a\.png twice"),
         ("paddleocr", 'a.png\t[{"transcription": "a", "points": [[1, 2], [3, 4]]}]', r"what it has of a\.png"),
-        ("paddleocr", "b.png\t[]", r"a label for b\.png, and there is no such picture in"),
+        ("paddleocr", "b.png\t[]", r"a label for b\.png, and \S*images no such picture; add it"),
+        ("paddleocr", "a.png\t[]\nimages/a.png\t[]", r"2 labels for \S*a\.png, by several paths"),
+        ("paddleocr", "a.png\t{}", "line 1 is not"),
+        ("paddleocr", 'a.png\t[{"transcription": "a", "points": [["1", 2], [3, 4], [5, 6]]}]', "what it has of"),
+        ("paddleocr", "\n", "names no picture"),
         ("mmocr", "[]", "not of the form"),
         ("mmocr", '{"data_list": [{"img_path": 1, "instances": []}]}', "not of the form"),
         ("mmocr", '{"data_list": [{"img_path": "a.png", "instances": [{"bbox": [1, 2, 3, 4]}]}]}', "what it has of"),
         ("coco", "no JSON", "not of the form"),
-        ("coco", '{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}]}', "not of the form"),
-        ("coco", '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1}]}', "not of the form"),
+        (
+            "coco",
+            '{"images": [], "annotations": [{"id": 5, "image_id": 1, "bbox": [1, 2, 3, 4]}]}',
+            "annotation 5 is of",
+        ),
+        (
+            "coco",
+            '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1}]}',
+            "number 1 has",
+        ),
+        ("mmocr", '{"data_list": [{"img_path": "a.png", "instances": ""}]}', "what it has of"),
+        ("mmocr", '{"data_list": [{"img_path": "a.png", "instances": [{"polygon": "112233"}]}]}', "what it has of"),
+        (
+            "mmocr",
+            '{"data_list": [{"img_path": "a.png", "instances": [{"polygon": [1, 1, 9, 1, 9, 9], "ignore": "no"}]}]}',
+            "what it has of",
+        ),
     ],
 )
 def test_a_set_of_another_form_is_named(tmp_path: Path, format_: str, text: str, said: str) -> None:
@@ -143,8 +162,27 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     source = Source(format="paddleocr", images=str(images), labels=str(labels))
     labels.write_text("a.png\t[]")
     assert list(labels_of(source)) == ["a.png"]
-    labels.write_text("a.png\t[]\nb.png\t[]")
-    assert list(labels_of(source)) == ["a.png", "b.png"]
+    labels.write_text('b.png\t[]\na.png\t[{"transcription": "a", "points": [[1, 1], [9, 1], [9, 9]]}]')
+    first, second = list_pictures(source, "")
+    assert [len(read_annotation(source, picture).polygons) for picture in (first, second)] == [1, 0]
+    labels.write_text("a.png\t[]\n" + " " * 9)
+    assert not read_annotation(source, first).polygons
+    with pytest.raises(InputError, match=r"what it has of b\.png"):
+        read_annotation(source, second)
+
+
+def test_turned_boxes_of_cvat(tmp_path: Path) -> None:
+    images, labels = write(tmp_path / "images", "a.png"), tmp_path / "labels"
+    box = {"image_id": 1, "segmentation": [], "bbox": [30, 30, 60, 20], "iscrowd": 0, "attributes": {"rotation": 90.0}}
+    labels.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.png"}], "annotations": [box]}))
+    (found,) = labels_of(Source(format="coco", images=str(images), labels=str(labels))).values()
+    assert np.round(found.polygons[0], 3).tolist() == [[70, 10], [70, 70], [50, 70], [50, 10]]
+
+
+def test_two_pictures_that_would_share_a_file_of_labelme(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "a.jpg")
+    with pytest.raises(InputError, match=r"2 pictures of .* are called a and share a label"):
+        list_pictures(Source(format="labelme", images=str(tmp_path), labels=str(tmp_path)), "")
 
 
 def test_labelme(tmp_path: Path) -> None:
@@ -170,6 +208,9 @@ def test_labelme(tmp_path: Path) -> None:
         (labelme(shape_type="circle"), r"shape 1 is a circle; text is outlined by polygon, rect"),
         (labelme(points=[[1, 2], [3, 4]]), "not of labelme's form"),
         (labelme(shape_type="rectangle", points=QUAD), "not of labelme's form"),
+        (labelme(points=[["1", 2], [3, 4], [5, 6]]), "not of labelme's form"),
+        (labelme(points=[[int("9" * 400), 2], [3, 4], [5, 6]]), "not of labelme's form"),
+        ('{"shapes": {}}', "not of labelme's form"),
         (labelme(points=[["a", 2], [3, 4], [5, 6]]), "not of labelme's form"),
         ('{"image": "a.png", "size": [1, 1], "regions": []}', "not of labelme's form"),
         ("{", "not of labelme's form"),
@@ -209,7 +250,9 @@ def test_photographs_that_labelme_turns_are_taken_upright(tmp_path: Path, recwar
     ):
         scene = opened.load(0)
         assert scene.size == (120, 80)
-        pixels, reduction = scene.read(8.0)
-        assert reduction == 1 and pixels[:, 45:].mean() > 250 and pixels[:, :35].mean() < 5
+        pixels, reduction = scene.read(2.0)
+        edge = 40 // reduction
+        assert pixels.shape[:2] == (120 // reduction, 80 // reduction)
+        assert pixels[:, edge + 5 :].mean() > 250 and pixels[:, : edge - 5].mean() < 5
         assert scene.polygons[0].tolist() == [[45, 10], [75, 10], [75, 110], [45, 110]]
     assert not recwarn.list

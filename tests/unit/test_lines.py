@@ -93,7 +93,7 @@ def test_a_source_says_what_is_taught_of_its_labels(tmp_path: Path) -> None:
     assert read_annotation(Source(min_side_px=21), picture).ignored.all()
     assert not read_annotation(Source(labels_as="line", min_side_px=19), picture).ignored.any()
     for lines in ({"format": "td500"}, {"unit": "line", "images": "pages"}):
-        with pytest.raises(ConfigError, match="cannot be taken apart into words"):
+        with pytest.raises(ConfigError, match="not parted into words"):
             Source(labels_as="word", **lines)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="not for sources"):
         Source(format="synth", min_side_px=3)

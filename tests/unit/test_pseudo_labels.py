@@ -116,7 +116,7 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
         Rule("dark", keep=0.3, ignore=0.4)
     for name in ("a.png", "a.jpg"):
         write(tmp_path / "photos", name, 0)
-    with pytest.raises(InputError, match=r"2 pictures of .* are called a,"):
+    with pytest.raises(InputError, match=r"2 pictures of .* are called a and share"):
         label_pictures(Detector(Dark()), tmp_path / "photos", tmp_path / "gt", RULE)
     with pytest.raises(InputError, match="no folder of pictures"):
         label_pictures(Detector(Dark()), tmp_path / "none", tmp_path / "gt", RULE)

@@ -1,7 +1,9 @@
 """The pictures of a `Source`, each with the place of its label."""
 
+import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,10 +12,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
 
 from diffbin.config import Source
-from diffbin.data.json_labels import SETS, UPRIGHT, names_in, read_entry, read_labelme
+from diffbin.data.json_labels import SETS, UPRIGHT, read_entry, read_labelme, table_of
 from diffbin.data.labels import (
     Annotation,
     Label,
@@ -26,7 +27,7 @@ from diffbin.data.labels import (
     synthtext_names,
 )
 from diffbin.data.lines import join_words
-from diffbin.data.picture import PictureFile, Pixels, open_picture
+from diffbin.data.picture import PictureFile, Pixels, open_picture, orientation
 from diffbin.data.targets import is_too_small
 from diffbin.errors import ConfigError, DiffbinWarning, InputError
 from diffbin.image import SUFFIXES
@@ -86,7 +87,10 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         raise InputError(
             f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
         )
-    chosen = take_part(pictures_in(images), source.part)
+    chosen = pictures_in(images)
+    if source.format == "labelme":
+        check_stems(chosen)
+    chosen = take_part(chosen, source.part)
     found = [(path, _label_file(path, labels, source.format)) for path in chosen]
     missing = next((path for path, label in found if label is None), None)
     if missing and not source.skip_unlabelled:
@@ -101,7 +105,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
 
 def warn_of_turned(pictures: Sequence[Picture]) -> None:
     """Tells of photographs that viewers turn by their EXIF: labels drawn on what a viewer shows would lie elsewhere."""
-    turned = [picture.image for picture in pictures if not picture.upright and _is_turned(picture.image)]
+    turned = [picture.image for picture in pictures if not picture.upright and orientation(picture.image) != 1]
     if turned:
         warnings.warn(
             f"{len(turned)} of {len(pictures)} labelled pictures are turned by their EXIF orientation, as {turned[0]}; "
@@ -112,14 +116,6 @@ def warn_of_turned(pictures: Sequence[Picture]) -> None:
         )
 
 
-def _is_turned(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=("JPEG",)) as image:
-            return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
-    except Exception:  # of another format, or damaged, which is told of where it is read
-        return False
-
-
 def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder, none below it, in natural name order. `InputError` where there is none."""
     if not folder.is_dir():
@@ -128,6 +124,13 @@ def pictures_in(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"There is no picture in {folder}; expected files ending in {', '.join(sorted(SUFFIXES))}.")
     return sorted(files, key=natural_key)
+
+
+def check_stems(pictures: Sequence[Path]) -> None:
+    """`InputError` where two pictures have one name but for the suffix, and would share a label."""
+    stem, times = Counter(path.stem for path in pictures).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{times} pictures of {pictures[0].parent} are called {stem} and share a label; rename them.")
 
 
 def read_annotation(source: Source, picture: Picture) -> Annotation:
@@ -171,7 +174,7 @@ def part_indices(count: int, part: str) -> NDArray[np.int64]:
 
 def _label_file(image: Path, folder: Path, format_: str) -> Path | None:
     names = (folder / name.format(image.stem) for name in LABEL_NAMES[format_])
-    return next((path for path in names if path.is_file()), None)
+    return next((path for path in names if os.path.isfile(path)), None)  # noqa: PTH113  # False where pathlib raises
 
 
 def _list_set(format_: str, images: Path, labels: Path) -> list[Picture]:
@@ -179,16 +182,20 @@ def _list_set(format_: str, images: Path, labels: Path) -> list[Picture]:
     if format_ == "synthtext":
         found = [Picture(images / name, Label(labels, i), name) for i, name in enumerate(synthtext_names(labels))]
     else:
-        places = [_place(images, name, labels) for name in names_in(format_, labels)]
+        places = {name: _place(images, name, labels) for name in table_of(format_, labels)}
+        place, times = Counter(places.values()).most_common(1)[0]
+        if times > 1:
+            raise InputError(f"{labels} has {times} labels for {images / place}, by several paths; leave one of them.")
         upright = format_ in UPRIGHT
-        found = [Picture(images / place, Label(labels, i), place, upright) for i, place in enumerate(places)]
+        found = [Picture(images / place, Label(labels, name), place, upright) for name, place in places.items()]
     return sorted(found, key=lambda picture: natural_key(picture.image))
 
 
 def _place(images: Path, name: str, labels: Path) -> str:
-    """The path below the folder of a picture that a label file names, perhaps with the folder, or those above it."""
+    """The path below the folder of a picture that a label file names, perhaps with this folder, or others, in front."""
     path = PurePosixPath(name.replace("\\", "/"))
-    for place in (path, PurePosixPath(path.name)):
-        if (images / place).is_file():
-            return str(place)
-    raise InputError(f"{labels} has a label for {name}, and there is no such picture in {images}.")
+    ends = [PurePosixPath(*path.parts[i:]) for i in range(path.is_absolute(), len(path.parts))]
+    place = next((end for end in [*ends, path] if os.path.isfile(images / end)), None)  # noqa: PTH113
+    if place is None:
+        raise InputError(f"{labels} has a label for {name}, and {images} no such picture; add it, or remove the label.")
+    return str(place)

@@ -5,14 +5,18 @@ by its EXIF orientation, so their coordinates are of the upright picture (`UPRIG
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diffbin.data.instances import MALFORMED, as_annotation
 from diffbin.data.labels import ICDAR_IGNORED, Annotation, Label, filled_lines, read_text
 from diffbin.errors import InputError
+from diffbin.geometry import rectangle_corners
 
 UPRIGHT = ("labelme", "paddleocr")
 PADDLEOCR_IGNORED = (ICDAR_IGNORED, "*")
@@ -36,11 +40,11 @@ def read_labelme(label: Label | Path) -> Annotation:
     path = label.path if isinstance(label, Label) else label
     text = read_text(path)
     try:
-        shapes = json.loads(text)["shapes"] if text.strip() else []
-        kinds = [shape.get("shape_type", "polygon") for shape in shapes]
+        shapes = _list(json.loads(text)["shapes"]) if text.strip() else []
+        kinds = [shape.get("shape_type") or "polygon" for shape in shapes]
         other = next((i for i, kind in enumerate(kinds) if kind not in LABELME_OUTLINES), None)
         if other is None:
-            return as_annotation([_labelme_instance(shape) for shape in shapes])
+            return as_annotation([_labelme_instance(*pair) for pair in zip(shapes, kinds, strict=True)])
     except MALFORMED:
         raise InputError(f"The label file {path} is not of labelme's form, {LABELME_FORM}.") from None
     raise InputError(
@@ -48,10 +52,16 @@ def read_labelme(label: Label | Path) -> Annotation:
     )
 
 
-def _labelme_instance(shape: Instance) -> Instance:
-    outline = LABELME_OUTLINES[shape.get("shape_type", "polygon")]
+def _labelme_instance(shape: Instance, kind: str) -> Instance:
     texts = [text for text in (shape.get("description"), shape["label"]) if text]
-    return {"polygon": outline(shape["points"]), "ignore": ICDAR_IGNORED in texts, "text": texts[0] if texts else ""}
+    outline = LABELME_OUTLINES[kind](shape["points"])
+    return {"polygon": outline, "ignore": ICDAR_IGNORED in texts, "text": texts[0] if texts else ""}
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
 
 
 def _flat(points: Sequence[Sequence[float]]) -> list[float]:
@@ -72,7 +82,7 @@ def _paddleocr(path: Path) -> Table:
     for number, line in filled_lines(read_text(path)):
         name, _, regions = line.partition("\t")
         try:
-            instances = [_paddleocr_instance(region) for region in json.loads(regions)]
+            instances = [_paddleocr_instance(region) for region in _list(json.loads(regions))]
         except MALFORMED:
             raise InputError(f"{path}, line {number} is not of the form {PADDLEOCR_FORM}.") from None
         _add(table, name.strip(), instances, path)
@@ -81,7 +91,7 @@ def _paddleocr(path: Path) -> Table:
 
 def _paddleocr_instance(region: Instance) -> Instance:
     text = region["transcription"]
-    ignored = text in PADDLEOCR_IGNORED or bool(region.get("difficult", False))
+    ignored = text in PADDLEOCR_IGNORED or region.get("difficult", False)
     return {"polygon": _flat(region["points"]), "ignore": ignored, "text": text}
 
 
@@ -98,8 +108,15 @@ def _coco(path: Path) -> Table:
     ignored."""
     content = json.loads(read_text(path))
     regions: dict[Any, list[Instance]] = {picture["id"]: [] for picture in content["images"]}
-    for annotation in content["annotations"]:
-        regions[annotation["image_id"]].append(_coco_instance(annotation))
+    for number, annotation in enumerate(_list(content["annotations"]), 1):
+        name = f"{path}: annotation {annotation.get('id', f'number {number}')}"
+        try:
+            instance = _coco_instance(annotation)
+        except MALFORMED:
+            raise InputError(f'{name} has neither a polygon nor a "bbox": [x, y, width, height].') from None
+        if annotation["image_id"] not in regions:
+            raise InputError(f"{name} is of image {annotation['image_id']}, which the file does not list; remove it.")
+        regions[annotation["image_id"]].append(instance)
     table: Table = {}
     for picture in content["images"]:
         _add(table, picture["file_name"], regions[picture["id"]], path)
@@ -108,11 +125,13 @@ def _coco(path: Path) -> Table:
 
 def _coco_instance(annotation: Instance) -> Instance:
     parts = annotation.get("segmentation")
-    if isinstance(parts, list) and len(parts) == 1:
+    if isinstance(parts, list) and len(parts) == 1 and len(parts[0]) >= 6:
         polygon = parts[0]
     else:  # a mask by its runs is a dictionary
-        x, y, width, height = annotation["bbox"]
-        polygon = _rectangle([(x, y), (x + width, y + height)])
+        x, y, width, height = map(float, annotation["bbox"])
+        turn = float((annotation.get("attributes") or {}).get("rotation", 0))  # of CVAT, in degrees, clockwise
+        box = np.array([[x + width / 2, y + height / 2, width, height, turn]])
+        polygon = rectangle_corners(box).ravel().tolist()
     return {"polygon": polygon, "ignore": annotation.get("iscrowd", 0), "text": annotation.get("text", "")}
 
 
@@ -132,34 +151,28 @@ SETS: dict[str, tuple[Callable[[Path], Table], str]] = {
 
 
 @lru_cache(maxsize=4)
-def _load(format_: str, path: Path, _changed_ns: int) -> tuple[Table, list[str]]:
+def _load(format_: str, path: Path, _changed_ns: int) -> Table:
     load, form = SETS[format_]
     try:
         table = load(path)
-    except InputError:
-        raise
     except MALFORMED:
         raise InputError(f"The label file {path} is not of the form {form}.") from None
-    return table, list(table)
+    if not table:
+        raise InputError(f"The label file {path} names no picture; its form is {form}.")
+    return table
 
 
-def _table(format_: str, path: Path) -> tuple[Table, list[str]]:
-    if not path.is_file():
+def table_of(format_: str, path: Path) -> Table:
+    """The labels in a file of a format of `SETS`, by the names of pictures in it. Raises `InputError`."""
+    if not os.path.isfile(path):  # noqa: PTH113  # False where pathlib raises
         raise InputError(f"There is no label file {path}; of the format {format_} one file serves all pictures.")
     return _load(format_, path, path.stat().st_mtime_ns)
 
 
-def names_in(format_: str, path: Path) -> list[str]:
-    """The pictures that a label file of a format of `SETS` names, in its order. Raises `InputError`."""
-    return _table(format_, path)[1]
-
-
 def read_entry(format_: str, label: Label | Path) -> Annotation:
-    """One picture of such a file."""
-    path, entry = label if isinstance(label, Label) else Label(label)
-    table, names = _table(format_, path)
+    """One picture of such a file, by its name. Raises `InputError`."""
+    path, name = label if isinstance(label, Label) else Label(label)
     try:
-        return as_annotation(table[names[entry]])
+        return as_annotation(table_of(format_, path)[str(name)])
     except MALFORMED:
-        form = SETS[format_][1]
-        raise InputError(f"{path}: what it has of {names[entry]} is not of the form {form}.") from None
+        raise InputError(f"{path}: what it has of {name} is not of the form {SETS[format_][1]}.") from None

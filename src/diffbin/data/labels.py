@@ -39,10 +39,10 @@ class Annotation:
 
 
 class Label(NamedTuple):
-    """Where the regions of a picture stand: a file, and the picture's place in it where one file serves them all."""
+    """Where the regions of a picture stand: a file, and the picture's place or name in it where one serves them all."""
 
     path: Path
-    entry: int = 0
+    entry: int | str = 0
 
 
 def read_text(path: Path) -> str:
@@ -239,7 +239,7 @@ def synthtext_names(path: Path) -> list[str]:
 def read_synthtext(label: Label | Path) -> Annotation:
     """One entry of `gt.mat`: word boxes `(2, 4, n)` and their words; nothing is ignored."""
     path, entry = label if isinstance(label, Label) else Label(label)
-    table = _load_synthtext(path)
+    table, entry = _load_synthtext(path), int(entry)
     boxes = np.asarray(np.ravel(table["wordBB"])[entry], np.float32).reshape(2, 4, -1)
     words = " ".join(str(text) for text in np.ravel(np.ravel(table["txt"])[entry])).split()
     if len(words) != boxes.shape[2]:

@@ -3,7 +3,7 @@
 import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` woul
 JPEG, GIF = b"\xff\xd8", b"GIF8"
 MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
 TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
+QUARTER_TURNS = (5, 6, 7, 8)  # of EXIF's orientations
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
 
@@ -37,14 +38,17 @@ class PictureFile:
 
     def __init__(self, content: bytes, name: str, *, upright: bool = False) -> None:
         self.name, self.content = name, content
-        self.turned = upright and is_turned(content)
+        turn = orientation(io.BytesIO(content)) if upright else 1
+        self.turned = turn != 1
         self._whole = raw_pixels(content)
         size = jpeg_size(content)
         self._check_limits(size)
-        if size is None or self.turned:  # of other formats it is known with the pixels
+        if size is None:  # of other formats it is known with the pixels
             if self._whole is None:
                 self._whole = self._load() if self.turned else self._decode(1)
             size = self._whole.shape[0], self._whole.shape[1]
+        elif turn in QUARTER_TURNS:
+            size = size[::-1]
         self.size = size
 
     def read(self, reduction: float = 1.0) -> tuple[Pixels, int]:
@@ -81,7 +85,8 @@ class PictureFile:
             if pixels.dtype == np.uint8:
                 rgb = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
                 return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
-        pixels = self._decode_as(REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+        as_stored = 0 if self.turned else cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = self._decode_as(REDUCED[factor] | as_stored)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
 
     def _load(self) -> Pixels:
@@ -105,7 +110,7 @@ class PictureFile:
 
 
 def open_picture(path: Path, *, upright: bool = False) -> PictureFile:
-    """Reads the file, but decodes no more of it than its size, unless it has to be turned. Raises `InputError`."""
+    """Reads the file, but decodes no more of it than its size. Raises `InputError`."""
     return PictureFile(read_bytes(path), str(path), upright=upright)
 
 
@@ -114,13 +119,14 @@ def read_picture(path: Path) -> Pixels:
     return open_picture(path).read()[0]
 
 
-def is_turned(content: bytes) -> bool:
-    """Whether viewers turn or mirror the picture of this file, by its EXIF orientation."""
+def orientation(file: Path | BinaryIO) -> int:
+    """How viewers turn or mirror the picture of a file, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter."""
     try:
-        with Image.open(io.BytesIO(content), formats=OPENED) as image:
-            return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
+        with Image.open(file, formats=OPENED) as image:
+            found = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # of another format, or damaged, which is told of where it is decoded
-        return False
+        return 1
+    return int(found) if found in range(1, 9) else 1
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
