@@ -19,6 +19,15 @@ from diffbin.bench import commands as benchmarking
 from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
+from diffbin.options import (
+    DeviceOption,
+    EngineOption,
+    ModelOption,
+    PrecisionOption,
+    SizeOption,
+    ThreadsOption,
+    TileOption,
+)
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -33,20 +42,8 @@ app.command()(data.pack)
 app.command()(training.train)
 app.command()(training.export)
 app.command()(benchmarking.bench)
+app.command("eval")(scoring.evaluate)
 app.command()(scoring.tune)
-ModelOption = Annotated[
-    str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
-]
-EngineOption = Annotated[str, typer.Option(help="onnx, openvino or torch; auto takes the fastest that is installed.")]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
-PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
-ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
-TileOption = Annotated[
-    str,
-    typer.Option(
-        help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
-    ),
-]
 BROKEN_OFF = 130  # exit code
 _PLAIN = warnings.showwarning
 
@@ -116,6 +113,7 @@ def detect(
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
+    size: SizeOption = None,
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -151,6 +149,8 @@ def detect(
     changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score
+    if size:
+        detector = detector.with_size(size)
     failed = batch.run(detector.with_decode(**changes), jobs, format_, draw_regions=draw, resume=resume)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
@@ -159,65 +159,6 @@ def detect(
     if failed:
         print(f"diffbin: {len(failed)} of {count} pictures failed; they are listed above.", file=sys.stderr)
         raise typer.Exit(1)
-
-
-@app.command("eval")
-def evaluate_(
-    images: Annotated[Path, typer.Option(help="Folder of pictures.")],
-    gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
-    model: ModelOption = "diffbin-words",
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext, labelme, paddleocr, mmocr, coco."
-        ),
-    ] = "icdar",
-    part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
-    matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
-    engine: EngineOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = 0,
-    tile: TileOption = "off",
-    hard: Annotated[
-        Path | None, typer.Option(help="Also write a CSV file of how hard each picture is: a source's picture_weights.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
-    from diffbin.config import Source
-    from diffbin.data.picture_weights import write_weights
-    from diffbin.detector import Detector
-    from diffbin.files import check_file
-    from diffbin.metrics.evaluate import evaluate
-    from diffbin.metrics.iou import MATCHINGS
-    from diffbin.plain import from_dict
-
-    if matching not in MATCHINGS:
-        raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
-    if hard:
-        check_file(hard)  # before the pictures are scored, not after
-    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
-    with progress() as bar:
-        task = bar.add_task("scoring", total=None)
-        report = evaluate(
-            Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile),
-            [source],
-            "",
-            matching="maximum" if matching == "maximum" else "greedy",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    if hard:
-        write_weights(hard, report.each)
-    if as_json:
-        print(json.dumps(report.to_dict(), indent=1))
-        return
-    print(
-        f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {report.matching} matching, IoU > 0.5"
-    )
-    for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
-        print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
-    print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.image import ImageSource, Picture, Resize, load
+from diffbin.image import ImageSource, Picture, Resize, load, resized
 from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -67,6 +67,14 @@ class Detector:
         """
         changed = from_dict(Decode, {**to_dict(self.decode), **changes})
         return Detector(self.engine, decode=changed, preprocess=self.preprocess, tile=self.tile)
+
+    def with_size(self, short_px: int) -> "Detector":
+        """The same model for pictures of another short side, in pixels, the long side in proportion.
+
+        A larger input shows smaller text, in more time. Raises `ConfigError` where it is not above 0.
+        """
+        preprocess = resized(self.preprocess, short_px)
+        return Detector(self.engine, decode=self.decode, preprocess=preprocess, tile=self.tile)
 
     @overload
     def __call__(self, source: list[ImageSource]) -> list[Detections]: ...

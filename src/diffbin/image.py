@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -254,3 +254,8 @@ class Resize:
         stride = self.padded[0] // prob.shape[0]
         height, width = (-(-side // stride) for side in self.resized)
         return np.ascontiguousarray(prob[:height, :width])
+
+
+def resized(preprocess: Preprocess, short_px: int) -> Preprocess:
+    """The same shape of input, smaller or larger."""
+    return replace(preprocess, short_px=short_px, long_px=round(preprocess.long_px * short_px / preprocess.short_px))

@@ -337,6 +337,23 @@ def test_bad_models_are_one_sentence(io: Run, pages: Path, tmp_path: Path) -> No
         assert code == 2 and name in err and len(err.splitlines()) == 1, err
 
 
+def test_another_size_of_the_input(io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the network sees, `(h, w)`, for pictures of 96 x 128."""
+    seen, look = [], OnnxEngine.run
+
+    def note(self: OnnxEngine, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(batch.shape[2:])
+        return look(self, batch)
+
+    monkeypatch.setattr(OnnxEngine, "run", note)
+    folders, model = ("--images", pages / "images", "--gt", pages / "gt"), ("--model", model_file, "--engine", "onnx")
+    assert run(*io, "detect", pages / "images", *model, "--size", "192")[0] == 0
+    assert run(*io, "eval", *folders, *model, "--size", "384")[0] == 0
+    assert set(seen) == {(192, 256), (384, 512)}
+    code, _, err = run(*io, "detect", pages / "images", *model, "--size", "16")
+    assert code == 2 and "32" in err
+
+
 def test_eval(io: Run, model_file: Path, pages: Path) -> None:
     where = ("--images", pages / "images", "--gt", pages / "gt", "--model", model_file)
     code, out, _ = run(*io, "eval", *where, "--json")

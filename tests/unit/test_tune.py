@@ -14,9 +14,10 @@ from diffbin.config import Preprocess, Source
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.export import with_settings
+from diffbin.image import resized
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
-from diffbin.metrics.tune import Setting, choose, resized, tune
+from diffbin.metrics.tune import Setting, choose, tune
 
 
 class Shrunk(DarkIsText):

@@ -1,4 +1,4 @@
-"""The command `diffbin tune`."""
+"""The commands `diffbin eval` and `diffbin tune`."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,76 @@ from typing import Annotated
 import typer
 
 from diffbin.errors import InputError
+from diffbin.options import (
+    DeviceOption,
+    EngineOption,
+    ModelOption,
+    PrecisionOption,
+    SizeOption,
+    ThreadsOption,
+    TileOption,
+)
 from diffbin.terminal import need_torch, progress
+
+
+def evaluate(
+    images: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
+    model: ModelOption = "diffbin-words",
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext, labelme, paddleocr, mmocr, coco."
+        ),
+    ] = "icdar",
+    part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
+    matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
+    size: SizeOption = None,
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = 0,
+    tile: TileOption = "off",
+    hard: Annotated[
+        Path | None, typer.Option(help="Also write a CSV file of how hard each picture is: a source's picture_weights.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
+    from diffbin.config import Source
+    from diffbin.data.picture_weights import write_weights
+    from diffbin.detector import Detector
+    from diffbin.files import check_file
+    from diffbin.metrics.evaluate import evaluate as run
+    from diffbin.metrics.iou import MATCHINGS
+    from diffbin.plain import from_dict
+
+    if matching not in MATCHINGS:
+        raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
+    if hard:
+        check_file(hard)  # before the pictures are scored, not after
+    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
+    with progress() as bar:
+        task = bar.add_task("scoring", total=None)
+        report = run(
+            detector.with_size(size) if size else detector,
+            [source],
+            "",
+            matching="maximum" if matching == "maximum" else "greedy",
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if hard:
+        write_weights(hard, report.each)
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=1))
+        return
+    print(
+        f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {report.matching} matching, IoU > 0.5"
+    )
+    for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
+        print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
+    print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
 
 
 def tune(

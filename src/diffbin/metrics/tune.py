@@ -8,7 +8,7 @@ from diffbin.config import Decode, Preprocess
 from diffbin.data.annotations import read_annotation
 from diffbin.decode import decode
 from diffbin.detector import Detector
-from diffbin.image import Resize
+from diffbin.image import Resize, resized
 from diffbin.metrics.evaluate import Labelled
 from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
 
@@ -94,11 +94,6 @@ class Trials:
         scored = [(decode, best(sweep(matches, SCORE_THRESHOLDS))) for decode, matches in self.matches.items()]
         chosen, score = max(scored, key=lambda pair: pair[1].hmean)
         return Setting(self.detector.preprocess, replace(chosen, score_threshold=score.threshold), score)
-
-
-def resized(preprocess: Preprocess, short_px: int) -> Preprocess:
-    """The same shape of input, smaller or larger."""
-    return replace(preprocess, short_px=short_px, long_px=round(preprocess.long_px * short_px / preprocess.short_px))
 
 
 def sizes_around(short_px: int) -> list[int]:

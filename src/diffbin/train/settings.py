@@ -11,7 +11,7 @@ from diffbin.config import Augment, Data, Optim, Recipe, Source, Train
 from diffbin.data.annotations import list_pictures, read_annotation, take_part
 from diffbin.detections import Points
 from diffbin.errors import TrainingError
-from diffbin.metrics.tune import resized
+from diffbin.image import resized
 from diffbin.train import devices
 
 LOOKED_AT = 200  # pictures whose labels are measured
