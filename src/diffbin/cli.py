@@ -14,20 +14,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from diffbin import __version__
+from diffbin import __version__, options
 from diffbin.bench import commands as benchmarking
 from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
-from diffbin.options import (
-    DeviceOption,
-    EngineOption,
-    ModelOption,
-    PrecisionOption,
-    SizeOption,
-    ThreadsOption,
-    TileOption,
-)
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -100,7 +91,7 @@ def root(
 @app.command()
 def detect(
     sources: Annotated[list[str], typer.Argument(help="Pictures, folders (searched below), or globs.")],
-    model: ModelOption = "diffbin-words",
+    model: options.Model = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
     format_: Annotated[str, typer.Option("--format", help="json, icdar, or labelme to correct answers in.")] = "json",
     polygons: Annotated[
@@ -113,12 +104,12 @@ def detect(
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
-    size: SizeOption = None,
-    engine: EngineOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = 0,
-    tile: TileOption = "off",
+    size: options.Size = None,
+    engine: options.Engine = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = 0,
+    tile: options.Tile = "off",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
@@ -165,7 +156,7 @@ def detect(
 def label(
     pictures: Annotated[Path, typer.Argument(help="Folder of pictures, none below it.")],
     out: Annotated[Path, typer.Option(help="Folder for the labels, a text file a picture; a call broken off goes on.")],
-    model: ModelOption = "diffbin-words",
+    model: options.Model = "diffbin-words",
     keep: Annotated[float, typer.Option(min=0, max=1, help="Regions of this score and more become labels.")] = 0.8,
     ignore: Annotated[float, typer.Option(min=0, max=1, help="Those of this one and more, do-not-care.")] = 0.4,
     empty: Annotated[
@@ -174,11 +165,11 @@ def label(
     polygons: Annotated[
         bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
     ] = None,
-    engine: EngineOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = 0,
-    tile: TileOption = "off",
+    engine: options.Engine = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = 0,
+    tile: options.Tile = "off",
 ) -> None:
     """Label pictures by a model, in the format icdar, to train another model on (pseudo-labels)."""
     from diffbin.detector import Detector

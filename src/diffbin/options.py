@@ -4,20 +4,20 @@ from typing import Annotated
 
 import typer
 
-ModelOption = Annotated[
+Model = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")
 ]
-EngineOption = Annotated[str, typer.Option(help="onnx, openvino or torch; auto takes the fastest that is installed.")]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
-PrecisionOption = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
-ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
-TileOption = Annotated[
+Engine = Annotated[str, typer.Option(help="onnx, openvino or torch; auto takes the fastest that is installed.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or tensorrt; auto takes a GPU where the engine has one.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8; auto is that of the model.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one picture; 0 = one a core.")]
+Tile = Annotated[
     str,
     typer.Option(
         help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
     ),
 ]
-SizeOption = Annotated[
+Size = Annotated[
     int | None,
     typer.Option(
         min=32, max=4096, help="Short side of the input, pixels: more for smaller text; the model's own unless given."

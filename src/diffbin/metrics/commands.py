@@ -7,23 +7,15 @@ from typing import Annotated
 
 import typer
 
+from diffbin import options
 from diffbin.errors import InputError
-from diffbin.options import (
-    DeviceOption,
-    EngineOption,
-    ModelOption,
-    PrecisionOption,
-    SizeOption,
-    ThreadsOption,
-    TileOption,
-)
 from diffbin.terminal import need_torch, progress
 
 
 def evaluate(
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
-    model: ModelOption = "diffbin-words",
+    model: options.Model = "diffbin-words",
     format_: Annotated[
         str,
         typer.Option(
@@ -32,12 +24,12 @@ def evaluate(
     ] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
-    size: SizeOption = None,
-    engine: EngineOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = 0,
-    tile: TileOption = "off",
+    size: options.Size = None,
+    engine: options.Engine = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = 0,
+    tile: options.Tile = "off",
     hard: Annotated[
         Path | None, typer.Option(help="Also write a CSV file of how hard each picture is: a source's picture_weights.")
     ] = None,
