@@ -11,7 +11,6 @@ from glob import glob, has_magic
 from itertools import chain, count
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -19,7 +18,7 @@ from rich.progress import track
 
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.draw import draw
+from diffbin.draw import draw, encode
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError, OutputError
 from diffbin.files import write_whole
 from diffbin.formats import FORMATS, Format
@@ -28,7 +27,6 @@ from diffbin.image import SUFFIXES, load
 CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
 OVERLAY = ".overlay.jpg"
 ANSWERS = frozenset(way.suffix for way in FORMATS.values())
-JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def plan(sources: Sequence[str], out: Path | None, format_: str, *, resume: bool
     nothing below an `out` that lies in it, and no overlay of a picture that has its answer beside it. Raises
     `InputError` for a source without a picture, for several pictures whose answers would be printed without their
     names, and for an answer in the place of a file that is none of ours, or may be the picture's label: not with
-    `resume`, for what is `unanswered` replaces no file.
+    `resume`, for what is `unanswered` replaces no file, but then for two pictures whose answers would share a name.
     """
     way, taken, jobs = FORMATS[format_], set[Path](), []
     for picture, below in _pictures(sources, out):
@@ -67,6 +65,11 @@ def plan(sources: Sequence[str], out: Path | None, format_: str, *, resume: bool
         base = out / below
         names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
         name = next(name for name in names if name not in taken)
+        if resume and name != base / picture.stem:
+            told = (
+                f"The answers of {picture} and another picture would both be called {base / picture.stem}{way.suffix}"
+            )
+            raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
         taken.add(name)
         jobs.append(Job(picture, called, _with(name, way.suffix), _with(name, OVERLAY)))
     if out is None and len(jobs) > 1 and format_ != "json":
@@ -254,10 +257,16 @@ def _write(job: Job, found: Detections, format_: str, *, draw_regions: bool, res
         return
     try:
         if draw_regions and not (resume and _is_there(job.overlay)):
-            write_whole(job.overlay, _encode(draw(_again(job.picture, found.size), found), job.picture))
-    finally:  # last, so that where there is an answer, `resume` finds its overlay too
-        if not (resume and _is_there(job.answer)):
-            write_whole(job.answer, text.encode())
+            write_whole(job.overlay, encode(draw(_again(job.picture, found.size), found), job.picture))
+    except InputError:  # there is an answer all the same
+        _write_text(job.answer, text, resume=resume)
+        raise
+    _write_text(job.answer, text, resume=resume)  # last, so that where one is found, its overlay is too
+
+
+def _write_text(path: Path, text: str, *, resume: bool) -> None:
+    if not (resume and _is_there(path)):
+        write_whole(path, text.encode())
 
 
 def _link(picture: Path, answer: Path) -> str:
@@ -285,10 +294,3 @@ def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     if picture.shape[:2] != size:
         raise InputError(f"{path} was changed while its text was looked for; there is an answer, but no overlay.")
     return picture
-
-
-def _encode(picture: NDArray[np.uint8], path: Path) -> bytes:
-    if max(picture.shape) > JPEG_PX:
-        raise InputError(f"{path} has a side of more than {JPEG_PX} pixels; there is an answer, but no overlay.")
-    _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()

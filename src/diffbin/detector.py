@@ -122,11 +122,12 @@ class Detector:
     def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
         """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
         resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
+        own = self.engine.recipe.preprocess
         if self.tile == "off":
-            if resize.loses_text(self.preprocess):
+            if resize.loses_text(self.preprocess, own):
                 tiling.warn(resize, str(source) if isinstance(source, str | Path) else "The picture")
             return None
-        side = tiling.side(resize, self.tile, self.preprocess)
+        side = tiling.side(resize, self.tile, self.preprocess, own)
         if not side:
             return None
         return tiling.detect(picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()

@@ -1,15 +1,18 @@
 """Pictures of results, for people to look at."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.detections import Detections, Points
+from diffbin.errors import InputError
 
 COLOUR = (0, 200, 83)  # RGB
 FILL = 0.22  # opacity inside the outlines
+JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 SHIFT = 4  # binary places of a pixel that outlines are drawn with
 
 
@@ -31,3 +34,11 @@ def outline(picture: NDArray[np.uint8], polygons: Sequence[Points], colour: tupl
     thickness = max(1, round(max(picture.shape[:2]) / 640))
     cv2.polylines(drawn, points, True, colour, thickness, cv2.LINE_AA, SHIFT)
     return drawn
+
+
+def encode(picture: NDArray[np.uint8], path: Path) -> bytes:
+    """An overlay as JPEG; `path` is what errors call its picture. Raises `InputError` where it is too large."""
+    if max(picture.shape) > JPEG_PX:
+        raise InputError(f"{path} has a side of more than {JPEG_PX} pixels; there is an answer, but no overlay.")
+    _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encoded.tobytes()

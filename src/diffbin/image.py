@@ -220,12 +220,13 @@ class Resize:
         """The resize of a picture of ordinary size, which the model is known to read."""
         return cls.fit(ORDINARY, config)
 
-    def loses_text(self, config: Preprocess) -> bool:
+    def loses_text(self, *configs: Preprocess) -> bool:
         """Whether the picture is seen at less than half the scale of an ordinary one, as beyond 2560 x 1440 pixels.
 
-        At half the scale the embedded model finds half of the words that it finds in an ordinary picture.
+        At half the scale the embedded model finds half of the words that it finds in an ordinary picture. Of several
+        inputs, the one asked for and the model's own, the smallest counts.
         """
-        return self.ratio < self.ordinary(config).ratio / 2
+        return self.ratio < min(self.ordinary(config).ratio for config in configs) / 2
 
     @property
     def ratio(self) -> float:

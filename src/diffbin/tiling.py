@@ -61,9 +61,12 @@ def warn(resize: Resize, name: str) -> None:
     )
 
 
-def side(resize: Resize, tile: Tile, config: Preprocess) -> int:
-    """Side in pixels of the tiles for a picture that the ordinary resize would be applied to; 0 if it shall be."""
-    if tile == "off" or (tile == "auto" and not resize.loses_text(config)):
+def side(resize: Resize, tile: Tile, config: Preprocess, known: Preprocess) -> int:
+    """Side in pixels of the tiles for a picture that the ordinary resize would be applied to; 0 if it shall be.
+
+    `config` is the input that is asked for, `known` the model's own, for which it is known what it reads.
+    """
+    if tile == "off" or (tile == "auto" and not resize.loses_text(config, known)):
         return 0
     edge, pixels = _edge(config), math.prod(resize.original)
     wanted = round(edge / Resize.ordinary(config).ratio) if tile == "auto" else tile

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -121,6 +121,26 @@ def test_a_call_broken_off_goes_on(io: Run, model_file: Path, pages: Path, tmp_p
     assert code == 0 and "2 of 2" in err
     code, _, err = run(*io, *command[:4], "--resume")
     assert code == 2 and "--out" in err
+
+
+def test_going_on_needs_names_that_tell_pictures_apart(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
+    (pages / "images" / "img_1.jpg").write_bytes((pages / "images" / "img_1.png").read_bytes())
+    command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "out")
+    assert run(*io, *command)[0] == 0
+    code, _, err = run(*io, *command, "--resume")
+    assert code == 2 and "img_1.png" in err and "img_1.json" in err and "rename" in err
+
+
+def test_a_break_while_drawing_leaves_no_answer(
+    io: Run, model_file: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(batch, "draw", stop)
+    with pytest.raises(MemoryError):
+        run(*io, "detect", pages / "images" / "img_1.png", "--model", model_file, "--out", pages / "out", "--draw")
+    assert not list((pages / "out").iterdir())
 
 
 def test_what_comes_while_a_call_goes_on_is_kept(

@@ -13,10 +13,12 @@ from diffbin.data.annotations import READERS, list_pictures, read_annotation
 from diffbin.data.json_labels import SETS
 from diffbin.data.labels import Annotation
 from diffbin.data.pack import pack
+from diffbin.data.picture import open_picture, orientation
 from diffbin.data.sources import PictureSource, ShardSource
 from diffbin.detections import Detections
 from diffbin.errors import InputError
 from diffbin.formats.labelme import to_labelme
+from diffbin.image import load
 
 QUAD: list[list[float]] = [[10, 10], [50, 10], [50, 30.5], [10, 30]]
 FLAT = np.ravel(QUAD).tolist()
@@ -119,6 +121,8 @@ def test_one_file_for_a_set(tmp_path: Path, format_: str) -> None:
         ("paddleocr", 'a.png\t[{"transcription": "a", "points": [[1, 2], [3, 4]]}]', r"what it has of a\.png"),
         ("paddleocr", "b.png\t[]", r"a label for b\.png, and \S*images no such picture; add it"),
         ("paddleocr", "a.png\t[]\nimages/a.png\t[]", r"2 labels for \S*a\.png, by several paths"),
+        ("paddleocr", "../images/../b.png\t[]", "no such picture"),
+        ("paddleocr", "a.png\t[]\n../images/a.png\t[]", "by several paths"),
         ("paddleocr", "a.png\t{}", "line 1 is not"),
         ("paddleocr", 'a.png\t[{"transcription": "a", "points": [["1", 2], [3, 4], [5, 6]]}]', "what it has of"),
         ("paddleocr", "\n", "names no picture"),
@@ -232,6 +236,28 @@ def test_answers_for_labelme_are_read_as_they_were_written(tmp_path: Path) -> No
     (tmp_path / "a.json").write_text(text)
     for wanted, found in zip(polygons, READERS["labelme"](tmp_path / "a.json").polygons, strict=True):
         assert np.abs(wanted - found).max() < 0.006
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_upright_pictures_are_those_of_detection(tmp_path: Path, suffix: str, turn: int) -> None:
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    Image.fromarray(pixels).save(path, exif=exif, lossless=True)  # which WebP alone asks for
+    assert orientation(path) == turn
+    opened = open_picture(path, upright=True)
+    assert opened.size == load(path).shape[:2] and np.array_equal(opened.read()[0], load(path))
+
+
+def test_turns_that_xmp_alone_tells_of_are_none(tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40)).save(tmp_path / "a.jpg", xmp=XMP)
+    assert orientation(tmp_path / "a.jpg") == 1
+    assert open_picture(tmp_path / "a.jpg", upright=True).read()[0].shape == (40, 60, 3)
 
 
 def test_photographs_that_labelme_turns_are_taken_upright(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conftest import small_recipe
+from conftest import DarkIsText, small_recipe
 from diffbin import Detector, tiling
 from diffbin.config import Model, Preprocess, Recipe
 from diffbin.errors import ConfigError, SmallTextWarning
-from diffbin.image import Picture, Resize
+from diffbin.image import ORDINARY, Picture, Resize
 from diffbin.plain import from_dict
 from diffbin.tiling import Tiles
 
@@ -106,9 +106,23 @@ def test_large_text_comes_from_the_coarser_map() -> None:
     assert fine[60, 100] == pytest.approx(0.9) and fine[150, 100] == np.float32(0.85)
 
 
+def test_what_is_read_is_known_of_the_own_size_of_a_model() -> None:
+    """An input that is large enough loses no text, and needs no tiles."""
+    detector = Detector(DarkIsText())
+    own = detector.preprocess
+    picture = np.full((5 * ORDINARY[0], 5 * ORDINARY[1], 3), 255, np.uint8)
+    with pytest.warns(SmallTextWarning):
+        detector(picture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.with_size(3 * own.short_px)(picture)
+    size = Resize.fit((picture.shape[0], picture.shape[1]), detector.with_size(3 * own.short_px).preprocess)
+    assert tiling.side(size, "auto", detector.with_size(3 * own.short_px).preprocess, own) == 0
+
+
 def test_when_tiles_are_used() -> None:
     def side(size: tuple[int, int], tile: tiling.Tile, config: Preprocess = CONFIG) -> int:
-        return tiling.side(Resize.fit(size, config), tile, config)
+        return tiling.side(Resize.fit(size, config), tile, config, config)
 
     reference = Preprocess(long_px=4068, short_px=1024)
     assert side((1440, 2560), "auto", reference) == 0 and side((1500, 2666), "auto", reference) == 720

@@ -195,7 +195,8 @@ def _place(images: Path, name: str, labels: Path) -> str:
     """The path below the folder of a picture that a label file names, perhaps with this folder, or others, in front."""
     path = PurePosixPath(name.replace("\\", "/"))
     ends = [PurePosixPath(*path.parts[i:]) for i in range(path.is_absolute(), len(path.parts))]
-    place = next((end for end in [*ends, path] if os.path.isfile(images / end)), None)  # noqa: PTH113
+    places = [place for place in [*ends, path] if ".." not in place.parts]
+    place = next((place for place in places if os.path.isfile(images / place)), None)  # noqa: PTH113
     if place is None:
         raise InputError(f"{labels} has a label for {name}, and {images} no such picture; add it, or remove the label.")
     return str(place)

@@ -38,11 +38,11 @@ class PictureFile:
 
     def __init__(self, content: bytes, name: str, *, upright: bool = False) -> None:
         self.name, self.content = name, content
-        turn = orientation(io.BytesIO(content)) if upright else 1
-        self.turned = turn != 1
         self._whole = raw_pixels(content)
         size = jpeg_size(content)
         self._check_limits(size)
+        turn = orientation(io.BytesIO(content)) if upright else 1
+        self.turned = turn != 1
         if size is None:  # of other formats it is known with the pixels
             if self._whole is None:
                 self._whole = self._load() if self.turned else self._decode(1)
@@ -120,10 +120,16 @@ def read_picture(path: Path) -> Pixels:
 
 
 def orientation(file: Path | BinaryIO) -> int:
-    """How viewers turn or mirror the picture of a file, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter."""
+    """How viewers turn or mirror the picture of a file, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter.
+
+    By the EXIF at the head alone, as OpenCV has it: Pillow would look into XMP too, and decode a PNG for it.
+    """
+    head = Image.Exif()
     try:
         with Image.open(file, formats=OPENED) as image:
-            found = image.getexif().get(ExifTags.Base.Orientation, 1)
+            head.load(image.info.get("exif", b""))
+            exif = image.getexif() if image.format == "TIFF" else head  # a TIFF is all of tags
+            found = exif.get(ExifTags.Base.Orientation, 1)
     except Exception:  # of another format, or damaged, which is told of where it is decoded
         return 1
     return int(found) if found in range(1, 9) else 1
