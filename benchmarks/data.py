@@ -24,7 +24,6 @@ from diffbin.config import Augment, Source, Targets
 from diffbin.data.augment import distort, jitter_colour, place
 from diffbin.data.dataset import Example, collate
 from diffbin.data.pack import pack
-from diffbin.data.picture import read_picture
 from diffbin.data.sources import PictureSource, SampleSource, ShardSource
 from diffbin.data.targets import make_targets
 from diffbin.data.warp import FURTHER, warp
@@ -110,7 +109,7 @@ def _enlarge(source: PictureSource, folder: Path) -> Source:
     """A few pictures `LARGE` times as wide, with their labels."""
     folder.mkdir()
     for index, picture in enumerate(source.pictures[:FEW]):
-        large = cv2.resize(read_picture(picture.image), None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(picture.read(), None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{index}.jpg"), large[:, :, ::-1])
         label = source.annotation(index)
         lines = [

@@ -124,7 +124,7 @@ def compare(detector: Detector, wanted: Detections, found: Detections) -> Found:
 def _at_seam(box: NDArray[np.float32], detector: Detector, size: tuple[int, int]) -> bool:
     config = detector.preprocess
     side_px = side(Resize.fit(size, config), "auto", config, config)
-    tiles = Tiles.cover(size, side_px, detector.preprocess)
+    tiles = Tiles.cover(size, side_px, config)
     return any(
         box[low] < start + length and box[low + 2] > following
         for low, starts, length in (

@@ -18,7 +18,6 @@ from rapidocr import RapidOCR
 from diffbin.config import Source
 from diffbin.data.annotations import read_annotation
 from diffbin.data.labels import ICDAR_IGNORED
-from diffbin.data.picture import read_picture
 from diffbin.files import write_whole
 from diffbin.formats.icdar import line
 from diffbin.metrics.evaluate import list_labelled
@@ -44,7 +43,7 @@ def main(images: str, gt: str, out: str, part: str = "") -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for source, labelled in list_labelled([Source(images=images, labels=gt, part=part)], ""):
-        picture = cv2.cvtColor(read_picture(labelled.image), cv2.COLOR_RGB2BGR)  # as rapidocr wants it
+        picture = cv2.cvtColor(labelled.read(), cv2.COLOR_RGB2BGR)  # as rapidocr wants it
         found = detector(picture)
         lines = [] if found.boxes is None else [np.asarray(box, np.float32) for box in found.boxes]
         scores = found.scores if lines else []

@@ -169,7 +169,7 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     labels.write_text('b.png\t[]\na.png\t[{"transcription": "a", "points": [[1, 1], [9, 1], [9, 9]]}]')
     first, second = list_pictures(source, "")
     assert [len(read_annotation(source, picture).polygons) for picture in (first, second)] == [1, 0]
-    labels.write_text("a.png\t[]\n" + " " * 9)
+    labels.write_text("a.png\t[]\n")
     assert not read_annotation(source, first).polygons
     with pytest.raises(InputError, match=r"what it has of b\.png"):
         read_annotation(source, second)

@@ -151,7 +151,7 @@ SETS: dict[str, tuple[Callable[[Path], Table], str]] = {
 
 
 @lru_cache(maxsize=4)
-def _load(format_: str, path: Path, _changed_ns: int) -> Table:
+def _load(format_: str, path: Path, _state: tuple[int, int]) -> Table:
     load, form = SETS[format_]
     try:
         table = load(path)
@@ -166,7 +166,8 @@ def table_of(format_: str, path: Path) -> Table:
     """The labels in a file of a format of `SETS`, by the names of pictures in it. Raises `InputError`."""
     if not os.path.isfile(path):  # noqa: PTH113  # False where pathlib raises
         raise InputError(f"There is no label file {path}; of the format {format_} one file serves all pictures.")
-    return _load(format_, path, path.stat().st_mtime_ns)
+    found = path.stat()
+    return _load(format_, path, (found.st_mtime_ns, found.st_size))  # the clock of a file system is coarse
 
 
 def read_entry(format_: str, label: Label | Path) -> Annotation:
