@@ -19,6 +19,7 @@ from diffbin.bench import commands as benchmarking
 from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
+from diffbin.serve import commands as serving
 from diffbin.terminal import progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
@@ -35,6 +36,7 @@ app.command()(training.export)
 app.command()(benchmarking.bench)
 app.command("eval")(scoring.evaluate)
 app.command()(scoring.tune)
+app.command()(serving.serve)
 BROKEN_OFF = 130  # exit code
 _PLAIN = warnings.showwarning
 

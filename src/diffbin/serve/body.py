@@ -1,0 +1,72 @@
+"""The picture that a request brings, and no more than is allowed of it."""
+
+import asyncio
+import os
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
+
+from diffbin.errors import InputError, LimitError
+from diffbin.image import check_size, header_size
+from diffbin.serve.limits import Limits
+
+UNNAMED = "picture"
+WHAT = "What was sent"  # in the place of a file's name
+JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # where one begins; among coded pixels a byte of 255 is never followed so
+
+
+async def read_picture(request: Request, limits: Limits) -> tuple[str, bytes]:
+    """Name and content of the picture: the body as it is, or the one file of a form.
+
+    Raises `LimitError` as soon as it is too long, `HTTPException` where a form has no file or several, and where it
+    takes too long to come.
+    """
+    try:
+        async with asyncio.timeout(limits.seconds):
+            return await _read(_limited(request, limits.bytes))
+    except TimeoutError:
+        told = f"The picture has not come in {limits.seconds:g} s."
+        raise HTTPException(408, told, headers={"Connection": "close"}) from None
+
+
+async def _read(request: Request) -> tuple[str, bytes]:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return request.query_params.get("name", UNNAMED), await request.body()
+    async with request.form(max_files=1, max_fields=8) as form:
+        for part in form.values():
+            if isinstance(part, UploadFile):
+                return os.path.basename(part.filename or UNNAMED), await part.read()  # noqa: PTH119  # names are no paths
+    raise HTTPException(400, "The form has no file; send one as: curl --form image=@street.jpg")
+
+
+def _limited(request: Request, most: int) -> Request:
+    """The same request, whose body ends with a `LimitError` where it grows too long."""
+    told = f"The body of the request has more than {most} bytes, which this server takes."
+    announced, received = request.headers.get("content-length", "0"), 0
+    if announced.isdecimal() and int(announced) > most:
+        raise LimitError(told)
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise LimitError(told)
+        return message
+
+    return Request(request.scope, receive)
+
+
+def check(content: bytes, limits: Limits) -> None:
+    """`LimitError` for a picture with too many pixels, or too many passes over them; `InputError` for what is none."""
+    if not content:
+        raise InputError("The request brings no picture; send one as: curl --data-binary @street.jpg")
+    height, width = size = header_size(content, WHAT)
+    check_size(size, WHAT)
+    if height * width > limits.pixels:
+        most = f"this server takes pictures of up to {limits.pixels}"
+        raise LimitError(f"{WHAT} has {height} x {width} pixels; {most}.")
+    if content.startswith(JPEG) and content.count(SCAN) > limits.scans:
+        raise LimitError(f"{WHAT} is a JPEG of more than {limits.scans} scans; save it anew, not progressive.")

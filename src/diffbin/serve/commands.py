@@ -1,0 +1,105 @@
+"""The command `diffbin serve`."""
+
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from diffbin import options, zoo
+from diffbin.errors import ConfigError, DependencyError, way_to_install
+from diffbin.image import ORDINARY
+
+MEGA = 1_000_000
+
+
+def serve(
+    model: options.Model = zoo.EMBEDDED,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 is all, for others to reach it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free, and tells it.")] = 8000,
+    score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")
+    ] = None,
+    polygons: Annotated[
+        bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
+    ] = None,
+    size: options.Size = None,
+    engine: options.Engine = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = 0,
+    tile: options.Tile = "off",
+    at_once: Annotated[int, typer.Option(min=1, help="Pictures computed at once.")] = 2,
+    requests: Annotated[
+        int, typer.Option(min=1, help="Requests under way, waiting ones too; one more is told to come again (503).")
+    ] = 32,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds to send a picture, and again to wait for its turn.")
+    ] = 30.0,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a request.")] = 32.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a picture.")] = 50.0,
+) -> None:
+    """Answer over HTTP: a page to try it, POST /detect, /info, /health, /metrics. Ctrl-C ends it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads, should it compute
+    try:
+        import uvicorn
+
+        from diffbin.serve.service import application
+    except ModuleNotFoundError as error:
+        raise DependencyError(f"Serving needs {error.name}: {way_to_install('serve')}.") from None
+    import numpy as np
+
+    from diffbin.detector import Detector
+    from diffbin.serve.limits import Limits
+
+    limits = Limits(
+        bytes=round(max_mb * MEGA),
+        pixels=round(max_megapixels * MEGA),
+        requests=requests,
+        at_once=at_once,
+        seconds=timeout,
+    )
+    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
+    changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
+    if score is not None:
+        changes["score_threshold"] = score
+    if size:
+        detector = detector.with_size(size)
+    detector = detector.with_decode(**changes)
+    with _listening(host, port) as place:
+        detector.detect(np.full((*ORDINARY, 3), 255, np.uint8))  # the first picture takes longest: not a user's
+        address = f"[{host}]" if ":" in host else host
+        told = f"{model} by {detector.describe()}, at http://{address}:{place.getsockname()[1]}"
+        print(f"diffbin: {told}", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGTERM, _end)  # as of `docker stop`; the server finishes what is under way first
+        config = uvicorn.Config(
+            application(detector, name=model, limits=limits),
+            log_level="info",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=round(timeout) + 1,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[place])
+        except KeyboardInterrupt:  # the way to end it
+            _end()
+
+
+def _end(*_: int | FrameType | None) -> NoReturn:
+    raise typer.Exit(0)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"Cannot listen at {host}, port {port}: {reason}; choose others by --host and --port."
+        ) from None

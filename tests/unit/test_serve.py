@@ -1,0 +1,315 @@
+"""The server: what it answers, what it refuses, and that one request cannot take more than its share."""
+
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+from conftest import DarkIsText, page
+from diffbin import cli
+from diffbin.detector import Detector
+from diffbin.errors import ConfigError, DependencyError
+from diffbin.formats import FORMATS
+from diffbin.serve.limits import Limits
+from diffbin.serve.service import PAGE, application
+
+PICTURE = cv2.imencode(".png", page()[0])[1].tobytes()
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Held(DarkIsText):
+    """An engine that waits until it is let go, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go, self.begun, self.runs = threading.Event(), threading.Semaphore(0), 0
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        self.runs += 1
+        self.begun.release()
+        assert self.go.wait(20)
+        return super().run(batch)
+
+
+@contextmanager
+def served(detector: Detector, **limits: float) -> Iterator[int]:
+    """The port of a server that runs in this block."""
+    config = uvicorn.Config(application(detector, name="dark", limits=Limits(**limits)), ws="none", log_config=None)  # type: ignore[arg-type]
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield place.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def ask(port: int, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET" if body is None else "POST", path, body, headers or {})
+        reply = connection.getresponse()
+        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read()
+    finally:
+        connection.close()
+
+
+def error(answer: Answer) -> tuple[int, str]:
+    status, headers, content = answer
+    assert headers["content-type"] == "application/json"
+    return status, json.loads(content)["error"]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with served(Detector(DarkIsText()), bytes=20_000, pixels=1_000_000, scans=3) as port:
+        yield port
+
+
+@pytest.mark.parametrize("format_", sorted(FORMATS))
+def test_it_answers_as_the_detector_does(port: int, format_: str) -> None:
+    expected = FORMATS[format_].write(Detector(DarkIsText())(PICTURE), "a.png")
+    status, headers, content = ask(port, f"/detect?format={format_}&name=a.png", PICTURE)
+    assert (status, content.decode()) == (200, expected)
+    assert headers["content-type"].startswith("text/plain" if format_ == "icdar" else "application/json")
+    assert "x-diffbin-warning" not in headers
+
+
+def form(*parts: tuple[str, bytes], kind: str = 'name="image"; filename="') -> tuple[bytes, dict[str, str]]:
+    body = b"".join(
+        f'--edge\r\nContent-Disposition: form-data; {kind}{name}"\r\n\r\n'.encode() + content + b"\r\n"
+        for name, content in parts
+    )
+    return body + b"--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge"}
+
+
+def test_a_form_brings_one_picture_with_its_name(port: int) -> None:
+    status, _, content = ask(port, "/detect", *form(("dir/ä.png", PICTURE)))
+    assert status == 200 and json.loads(content)["image"] == "ä.png"
+    assert ask(port, "/detect", *form(("a.png", PICTURE), ("b.png", PICTURE)))[0] == 400
+    status, told = error(ask(port, "/detect", *form(("x", PICTURE[:9]), kind='name="')))
+    assert status == 400 and "no file" in told
+    body, headers = form(("a.png", PICTURE))
+    assert ask(port, "/detect", body[:50] + b"?", headers)[0] == 400
+
+
+def test_options_of_a_request_are_its_own(port: int) -> None:
+    assert json.loads(ask(port, "/detect?score=1", PICTURE)[2])["regions"]
+    polygon = json.loads(ask(port, "/detect?shape=polygon", PICTURE)[2])["regions"][0]["polygon"]
+    quad = json.loads(ask(port, "/detect", PICTURE)[2])["regions"][0]["polygon"]
+    assert len(quad) == 4 < len(polygon)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("score=high", "score is high; it must be a number from 0 to 1."),
+        ("score=1.5", "score is 1.5"),
+        ("score=nan", "score is nan"),
+        ("shape=circle", "shape is 'circle'; it must be one of 'quad', 'polygon'"),
+        ("format=xml", "format is xml; it must be one of json"),
+        ("treshold=1", "There is no option treshold; there are format, score, shape, name."),
+    ],
+)
+def test_wrong_options_are_told(port: int, options: str, told: str) -> None:
+    status, text = error(ask(port, f"/detect?{options}", PICTURE))
+    assert status == 400 and text.lower().startswith(told.lower())
+
+
+def png(height: int, width: int) -> bytes:
+    return cv2.imencode(".png", np.zeros((height, width), np.uint8))[1].tobytes()
+
+
+def jpeg_of_scans() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(page()[0]).save(file, "JPEG", progressive=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (b"", 422, "The request brings no picture"),
+        (b"hello", 422, "What was sent is not a picture of a known format."),
+        (PICTURE[:200], 422, "The picture"),
+        (bytes(20_001), 413, "The body of the request has more than 20000 bytes"),
+        (png(1001, 1000), 413, "What was sent has 1001 x 1000 pixels; this server takes pictures of up to 1000000."),
+        (jpeg_of_scans(), 413, "What was sent is a JPEG of more than 3 scans"),
+    ],
+)
+def test_what_cannot_be_taken_is_told(port: int, body: bytes, status: int, told: str) -> None:
+    answer = error(ask(port, "/detect", body))
+    assert answer[0] == status and answer[1].startswith(told)
+
+
+def test_a_body_of_unknown_length_ends_at_the_limit(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"POST /detect HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):  # once it is refused
+            for _ in range(30):
+                connection.sendall(b"3e8\r\n" + bytes(1000) + b"\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_other_paths_and_methods_are_refused_in_json(port: int) -> None:
+    assert error(ask(port, "/detection")) == (404, "Not Found")
+    assert error(ask(port, "/detect")) == (405, "Method Not Allowed")
+
+
+def test_one_request_too_many_is_told_to_come_again() -> None:
+    engine = Held()
+    with served(Detector(engine), requests=1) as port:
+        first, answers = begin(port)
+        assert engine.begun.acquire(timeout=20)
+        status, headers, content = ask(port, "/detect", PICTURE)
+        assert status == 503 and headers["retry-after"] == "1" and b"come again" in content
+        assert ask(port, "/health")[0] == 200
+        engine.go.set()
+        first.join()
+        assert answers[0][0] == 200 and ask(port, "/detect", PICTURE)[0] == 200
+
+
+def begin(port: int) -> tuple[threading.Thread, list[Answer]]:
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(ask(port, "/detect", PICTURE)))
+    thread.start()
+    return thread, answers
+
+
+def test_waiting_has_an_end() -> None:
+    engine = Held()
+    with served(Detector(engine), at_once=1, seconds=0.2) as port:
+        first, answers = begin(port)
+        assert engine.begun.acquire(timeout=20)
+        assert error(ask(port, "/detect", PICTURE)) == (
+            503, "Other pictures have kept the server busy for 0.2 s; come again."
+        )  # fmt: skip
+        engine.go.set()
+        first.join()
+        assert answers[0][0] == 200 and engine.runs == 1
+
+
+def test_a_picture_that_does_not_come_is_not_waited_for() -> None:
+    with served(Detector(DarkIsText()), requests=1, seconds=0.2) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(b"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert ask(port, "/detect", PICTURE)[0] == 200
+
+
+def test_nothing_is_computed_for_those_who_have_gone() -> None:
+    engine = Held()
+    with served(Detector(engine), at_once=1) as port:
+        first, answers = begin(port)
+        assert engine.begun.acquire(timeout=20)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            head = f"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
+            connection.sendall(head.encode() + PICTURE)
+            while b"under_way 2.0" not in ask(port, "/metrics")[2]:
+                time.sleep(0.01)
+        engine.go.set()
+        first.join()
+        while b"under_way 0.0" not in ask(port, "/metrics")[2]:
+            time.sleep(0.01)
+        assert b'requests_total{status="499"} 1.0' in ask(port, "/metrics")[2]
+    assert answers[0][0] == 200 and engine.runs == 1
+
+
+def test_an_engine_that_fails_ends_nothing() -> None:
+    class Failing(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            raise RuntimeError("out of memory")
+
+    with served(Detector(Failing())) as port:
+        for _ in range(3):  # as many as are computed at once, and one more
+            assert error(ask(port, "/detect", PICTURE)) == (500, "The picture could not be computed (RuntimeError).")
+        assert b'requests_total{status="500"} 3.0' in ask(port, "/metrics")[2]
+
+
+def test_a_warning_goes_to_the_one_who_asked() -> None:
+    with served(Detector(DarkIsText())) as port:
+        for _ in range(2):  # the second time, too
+            assert "text below some" in ask(port, "/detect", png(1500, 2600))[1]["x-diffbin-warning"]
+            assert "x-diffbin-warning" not in ask(port, "/detect", PICTURE)[1]
+
+
+def test_it_tells_what_it_is_and_does(port: int) -> None:
+    info = json.loads(ask(port, "/info")[2])
+    assert info["model"] == "dark" and info["engine"] == "dark is text" and info["limits"]["pixels"] == 1_000_000
+    assert info["decode"]["shape"] == "quad"
+    before = ask(port, "/metrics")[2].decode()
+    ask(port, "/detect", PICTURE)
+    after = ask(port, "/metrics")[2].decode()
+    counts = [float(re.findall(r'diffbin_requests_total\{status="200"\} (.*)', text)[0]) for text in (before, after)]
+    assert counts[1] == counts[0] + 1 and "diffbin_compute_seconds_bucket" in after
+
+
+def test_the_page_asks_nobody_else(port: int) -> None:
+    status, headers, content = ask(port, "/")
+    assert status == 200 and headers["content-security-policy"].startswith("default-src 'none'")
+    assert content == PAGE.read_bytes()
+    assert set(re.findall(r"https?://[^\"'`\s]+", content.decode())) == {"http://www.w3.org/2000/svg"}
+
+
+def test_limits_are_numbers_above_zero() -> None:
+    with pytest.raises(ConfigError, match=r"limits.requests is 0"):
+        Limits(requests=0)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_ended(model_file: Path, ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "diffbin.cli", "serve", "--model", str(model_file), "--port", "0"]
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet) as process:
+        assert process.stderr
+        told = process.stderr.readline()
+        found = re.search(r"at http://127\.0\.0\.1:(\d+)$", told)
+        assert found, told + process.stderr.read()
+        assert ask(int(found[1]), "/detect", PICTURE)[0] == 200
+        process.send_signal(ending)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConfigError, match=r"Cannot listen at 127\.0\.0\.1"),
+    ):
+        serve("--port", str(taken.getsockname()[1]))
+
+
+def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(DependencyError, match=r"Serving needs uvicorn: pip install '\.\[serve\]'"):
+        serve()
+
+
+def serve(*options: str) -> None:
+    result = CliRunner().invoke(cli.app, ["serve", *options])
+    if result.exception:
+        raise result.exception
