@@ -1,7 +1,8 @@
 """Every benchmark that needs no data set: `python -m benchmarks [--write]`; `--write` renews docs/speed.{json,md}.
 
-`python -m benchmarks PART ...` measures some parts anew and keeps the other figures: engines, rewrites, stream, soak,
-runtime, decode, data, loader, synth. Those whose libraries would disturb each other run as processes of their own.
+`python -m benchmarks PART ...` measures some parts anew and keeps the other figures: engines, rewrites, stream, serve,
+soak, runtime, decode, data, loader, synth. Those whose libraries would disturb each other run as processes of their
+own.
 """
 
 import json
@@ -51,6 +52,7 @@ PARTS: Mapping[str, Callable[[], Any]] = {
     "engines": measure_engines,
     "rewrites": lambda: alone("rewrites"),
     "stream": lambda: alone("stream"),
+    "serve": lambda: [alone("serve", "--engine", engine) for engine in ("openvino", "onnx")],
     "soak": lambda: [alone("soak", "--engine", engine) for engine in ("onnx", "openvino")],
     "runtime": lambda: alone("runtime"),
     "decode": lambda: alone("decode"),
@@ -135,6 +137,15 @@ def page(figures: dict[str, Any]) -> str:
         ("way", "pictures a second", "times the loop"),
         [[name, row["pictures_per_s"], row["times_the_loop"]] for name, row in figures["stream"].items()],
     )
+    held = " and ".join(str(served["memory_mb"]) for served in figures["serve"])
+    serving = table(
+        ("engine", "clients", "pictures a second", "ms to an answer, median", "95 of 100 within, ms"),
+        [
+            [served["engine"], name, row["pictures_per_s"], row["median_ms"], row["late_ms"]]
+            for served in figures["serve"]
+            for name, row in served["rows"].items()
+        ],
+    )
     decoding = table(
         ("map", "regions", "ms", "of it contours, ms", "naive, ms", "times faster"),
         [[row[column] for column in measures] for row in figures["decode"]],
@@ -191,6 +202,13 @@ The example pictures over and over, at the embedded model's own size:
 Memory over pictures of random sizes, scaled to a short side of 320 (`python -m benchmarks.soak`):
 
 {memory}
+
+## Over HTTP
+
+`diffbin serve` on the same two cores as its clients, which send the example pictures one after the other, beside a
+detector in a loop on the same bytes (`python -m benchmarks.serve`). At the end it holds {held} MB.
+
+{serving}
 
 ## Decoding
 

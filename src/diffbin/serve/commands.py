@@ -14,6 +14,7 @@ from diffbin.errors import ConfigError, DependencyError, way_to_install
 from diffbin.image import ORDINARY
 
 MEGA = 1_000_000
+BACKLOG = 128  # connections that the system keeps until they are taken
 
 
 def serve(
@@ -96,10 +97,17 @@ def _end(*_: int | FrameType | None) -> NoReturn:
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Of TCP by name: only then asyncio sends what is small at once, where it would wait 40 ms for the rest of an answer.
+    place = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError, UnicodeError) as error:
+        if os.name != "nt":  # where it would let two servers listen at one port
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((host, port))
+        place.listen(BACKLOG)
+    except (OSError, UnicodeError) as error:
+        place.close()
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"Cannot listen at {host}, port {port}: {reason}; choose others by --host and --port."
         ) from None
+    return place
