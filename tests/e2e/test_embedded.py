@@ -1,5 +1,8 @@
 """The models that come with the package, on the example pictures."""
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +41,18 @@ def test_weights_for_training_answer_the_same(name: str) -> None:
     picture = load(ROOT / "examples" / "img_925.jpg")
     difference = Detector(f"{name}-fp32").prob(picture) - Detector(zoo.WEIGHTS[name]).prob(picture)
     assert np.abs(difference).max() < 1e-4
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of other C libraries it is not known")
+def test_memory_is_not_asked_for_anew_with_each_picture() -> None:
+    program = (
+        "import diffbin, numpy, resource\n"
+        "detector, picture = diffbin.Detector(engine='onnx'), open('examples/img_925.jpg', 'rb').read()\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(5): detector(picture)\n"
+        "before = faults()\n"
+        "for _ in range(10): detector(picture)\n"
+        "print((faults() - before) // 10)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, stdout=subprocess.PIPE, cwd=ROOT)
+    assert int(done.stdout) < 500, "pages a picture; 3,650 where the system takes back what is freed"

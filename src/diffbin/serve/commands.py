@@ -97,7 +97,7 @@ def _end(*_: int | FrameType | None) -> NoReturn:
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Of TCP by name: only then asyncio sends what is small at once, where it would wait 40 ms for the rest of an answer.
+    # Of TCP by name: only so asyncio sends small pieces at once; else the end of an answer would wait 40 ms.
     place = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":  # where it would let two servers listen at one port
