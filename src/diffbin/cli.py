@@ -20,7 +20,7 @@ from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
 from diffbin.serve import commands as serving
-from diffbin.terminal import progress
+from diffbin.terminal import BROKEN_OFF, progress
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
 
@@ -37,7 +37,6 @@ app.command()(benchmarking.bench)
 app.command("eval")(scoring.evaluate)
 app.command()(scoring.tune)
 app.command()(serving.serve)
-BROKEN_OFF = 130  # exit code
 _PLAIN = warnings.showwarning
 
 

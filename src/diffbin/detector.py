@@ -13,7 +13,7 @@ from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.image import ImageSource, Picture, Resize, keep_freed_memory, load, resized
+from diffbin.image import ImageSource, Picture, Resize, load, resized
 from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class Detector:
     ) -> None:
         if isinstance(model, str | Path):
             asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
-            keep_freed_memory()
             model = zoo.load(model, from_dict(Runtime, asked))
         self.engine = model
         self.decode = decode or self.engine.recipe.decode

@@ -27,8 +27,9 @@ MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
+MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
+TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
 STRIP_PX = 64  # rows converted at a time
-LEARNED_FROM = (32 << 20) - (8 << 10)  # bytes: the most that glibc learns from, less what it adds
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
@@ -81,13 +82,38 @@ def _from_bytes(content: bytes, name: str) -> Picture:
     if not content:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
-    with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
-        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # of other formats they are frames
+    with _opened(content, name) as image:
+        pages = image.format == "TIFF" and getattr(image, "is_animated", False)  # of other formats they are frames
         picture = _decode(image, content, name)
-    if pages > 1:
-        told = f"{name} has {pages} pages, and the first is taken; `tiffsplit` makes files of single ones."
+    if pages:
+        told = f"{name} has several pages, and the first is taken; `tiffsplit` makes files of single ones."
         warnings.warn(told, DiffbinWarning, stacklevel=3)
     return picture
+
+
+class _Parts(io.BytesIO):
+    """An encoded picture; `LimitError` where it falls into too many parts, which Pillow goes through in Python."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name, self.left = name, MAX_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next part."""
+        self.left -= 1
+        if self.left < 0:
+            raise LimitError(f"{self.name} has more than {MAX_READS} parts; save it anew.")
+        return super().read(size)
+
+
+@contextmanager
+def _opened(content: bytes, name: str) -> Iterator[Image.Image]:
+    with _errors_of_pillow(name), Image.open(parts := _Parts(content, name), formats=OPENED) as image:
+        parts.left += image.width * image.height if image.format == "PPM" else 0  # some are read pixel by pixel
+        tags = getattr(image, "tag_v2", {})  # of a TIFF, whose tiles may be larger than the picture
+        if TILE_LENGTH in tags and TILE_WIDTH in tags:
+            check_size((tags[TILE_LENGTH], tags[TILE_WIDTH]), f"a tile of {name}")
+        yield image
 
 
 def _decode(image: Image.Image, content: bytes, name: str) -> Picture:
@@ -164,7 +190,7 @@ def on_white(rgba: NDArray[np.uint8]) -> Picture:
 
 def header_size(content: bytes, name: str) -> tuple[int, int]:
     """(h, w) of an encoded picture as it is stored, by its header alone. Raises as `load` does."""
-    with _errors_of_pillow(name), Image.open(io.BytesIO(content), formats=OPENED) as image:
+    with _opened(content, name) as image:
         return image.height, image.width
 
 
@@ -181,17 +207,6 @@ def check_size(size: tuple[int, int], name: str) -> None:
         raise InputError(f"{name} has no pixels: it is {height} x {width}.")
     if height * width > MAX_PIXELS:
         raise LimitError(f"{name} has {height} x {width} pixels; pictures of up to {MAX_PIXELS} pixels are read.")
-
-
-def keep_freed_memory() -> None:
-    """Lets the C library of Linux, glibc, keep up to 64 MB of freed memory for the next picture.
-
-    It learns from what is freed (mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD): after one block just below 32 MB
-    it takes blocks of up to that from its heap, and leaves twice as much there. Before, it gives the memory of each
-    picture back to the system, to get it anew page by page: 3,650 of them, 8 of 46 ms with ONNX Runtime. Other
-    libraries learn nothing from it, and the block is never touched.
-    """
-    np.empty(LEARNED_FROM, np.uint8)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What several commands share: a progress bar, and the check for the training extra."""
+"""What several commands share: a progress bar, an exit code, and the check for the training extra."""
 
 import logging
 import os
@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diffbin.errors import DependencyError, way_to_install
+
+BROKEN_OFF = 130  # exit code
 
 
 def progress() -> Progress:

@@ -1,6 +1,8 @@
 """Pictures in: kinds of sources, orientation, limits, damage; and the resize rule."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -158,7 +160,27 @@ def test_pages_after_the_first_are_told_of(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green", "blue")]
     pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "film.gif", save_all=True, append_images=pages[1:])
-    with pytest.warns(DiffbinWarning, match=r"scan\.tif has 3 pages, and the first is taken"):
+    with pytest.warns(DiffbinWarning, match=r"scan\.tif has several pages, and the first is taken"):
         picture = load(tmp_path / "scan.tif")
     assert picture.shape == (20, 30, 3) and (picture == (255, 0, 0)).all()
     load(tmp_path / "film.gif")  # a warning would be an error
+
+
+def test_a_picture_of_countless_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would go through them in Python, for minutes where they are small."""
+    png = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    chunk = struct.pack(">I4sI", 0, b"prVt", zlib.crc32(b"prVt"))
+    assert load(png[:33] + 100 * chunk + png[33:]).shape == (8, 8, 3)
+    monkeypatch.setattr(image, "MAX_READS", 200)
+    with pytest.raises(LimitError, match="the picture has more than 200 parts"):
+        load(png[:33] + 100 * chunk + png[33:])
+    assert load(b"P5 30 20 254\n" + bytes(600)).shape == (20, 30, 3)  # whose pixels Pillow reads one by one
+
+
+def test_a_tile_of_a_tiff_has_the_limit_of_a_picture() -> None:
+    tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (277, 1), (322, 30_000), (323, 30_000), (324, 8), (325, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    tiff = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    for look in (load, lambda content: image.header_size(content, "a.tif")):
+        with pytest.raises(LimitError, match="has 30000 x 30000 pixels"):
+            look(tiff)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,12 +22,13 @@ import pytest
 import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
+from starlette.applications import Starlette
 from typer.testing import CliRunner
 
 from conftest import DarkIsText, page
 from diffbin import cli
 from diffbin.detector import Detector
-from diffbin.errors import ConfigError, DependencyError
+from diffbin.errors import ConfigError, DependencyError, EngineWarning
 from diffbin.formats import FORMATS
 from diffbin.serve.limits import Limits
 from diffbin.serve.service import PAGE, application
@@ -53,7 +55,13 @@ class Held(DarkIsText):
 @contextmanager
 def served(detector: Detector, **limits: float) -> Iterator[int]:
     """The port of a server that runs in this block."""
-    config = uvicorn.Config(application(detector, name="dark", limits=Limits(**limits)), ws="none", log_config=None)  # type: ignore[arg-type]
+    with running(application(detector, name="dark", limits=Limits(**limits))) as port:  # type: ignore[arg-type]
+        yield port
+
+
+@contextmanager
+def running(app: Starlette) -> Iterator[int]:
+    config = uvicorn.Config(app, ws="none", log_config=None)
     with socket.create_server(("127.0.0.1", 0)) as place:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
@@ -110,11 +118,22 @@ def form(*parts: tuple[str, bytes], kind: str = 'name="image"; filename="') -> t
 def test_a_form_brings_one_picture_with_its_name(port: int) -> None:
     status, _, content = ask(port, "/detect", *form(("dir/ä.png", PICTURE)))
     assert status == 200 and json.loads(content)["image"] == "ä.png"
-    assert ask(port, "/detect", *form(("a.png", PICTURE), ("b.png", PICTURE)))[0] == 400
-    status, told = error(ask(port, "/detect", *form(("x", PICTURE[:9]), kind='name="')))
-    assert status == 400 and "no file" in told
+
+
+def test_a_form_brings_nothing_else(port: int) -> None:
     body, headers = form(("a.png", PICTURE))
-    assert ask(port, "/detect", body[:50] + b"?", headers)[0] == 400
+    field, _ = form(("score", b"0.5"), kind='name="')
+    punycode = {"Content-Type": headers["Content-Type"] + "; charset=punycode"}
+    for broken, told in [
+        (form(("a.png", PICTURE), ("b.png", PICTURE)), "Too many files"),
+        ((field, headers), "options stand in the address"),
+        ((b"--edge--\r\n", headers), "The form has no file"),
+        ((body[:50] + b"?", headers), "The form has no file"),
+        ((body, punycode), "A form is in UTF-8"),  # Python's takes minutes for a name of a megabyte
+        ((body, {"Content-Type": "multipart/form-data"}), "it brings one file"),
+    ]:
+        status, text = error(ask(port, "/detect", *broken))
+        assert status == 400 and told in text
 
 
 def test_options_of_a_request_are_its_own(port: int) -> None:
@@ -132,6 +151,7 @@ def test_options_of_a_request_are_its_own(port: int) -> None:
         ("score=nan", "score is nan"),
         ("shape=circle", "shape is 'circle'; it must be one of 'quad', 'polygon'"),
         ("format=xml", "format is xml; it must be one of json"),
+        ("score=0.1&score=0.9", "An option is given twice."),
         ("treshold=1", "There is no option treshold; there are format, score, shape, name."),
     ],
 )
@@ -158,7 +178,9 @@ def jpeg_of_scans() -> bytes:
         (PICTURE[:200], 422, "The picture"),
         (bytes(20_001), 413, "The body of the request has more than 20000 bytes"),
         (png(1001, 1000), 413, "What was sent has 1001 x 1000 pixels; this server takes pictures of up to 1000000."),
+        (png(1, 65_536), 413, "What was sent has 1 x 65536 pixels; this server takes sides of up to 65535."),
         (jpeg_of_scans(), 413, "What was sent is a JPEG of more than 3 scans"),
+        (b"P5 10 10 254\n" + bytes(100), 422, "What was sent is a portable bitmap"),
     ],
 )
 def test_what_cannot_be_taken_is_told(port: int, body: bytes, status: int, told: str) -> None:
@@ -257,6 +279,23 @@ def test_a_warning_goes_to_the_one_who_asked() -> None:
             assert "x-diffbin-warning" not in ask(port, "/detect", PICTURE)[1]
 
 
+def test_what_the_engine_says_stays_one_line_of_a_header() -> None:
+    class Telling(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            warnings.warn("slow:\r\nSet-Cookie: ä", EngineWarning, stacklevel=1)
+            return super().run(batch)
+
+    with served(Detector(Telling())) as port:
+        assert ask(port, "/detect", PICTURE)[1]["x-diffbin-warning"] == "slow: Set-Cookie: ?"
+
+
+def test_an_application_may_start_again() -> None:
+    app = application(Detector(DarkIsText()))
+    for _ in range(2):
+        with running(app) as port:
+            assert ask(port, "/detect", PICTURE)[0] == 200
+
+
 def test_it_tells_what_it_is_and_does(port: int) -> None:
     info = json.loads(ask(port, "/info")[2])
     assert info["model"] == "dark" and info["engine"] == "dark is text" and info["limits"]["pixels"] == 1_000_000
@@ -293,6 +332,33 @@ def test_the_command_serves_until_it_is_ended(model_file: Path, ending: signal.S
         process.send_signal(ending)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_a_second_ctrl_c_waits_for_nothing() -> None:
+    program = (
+        "import sys, time; sys.path.insert(0, 'tests')\nfrom conftest import DarkIsText\nfrom diffbin import cli, zoo\n"
+        "class Slow(DarkIsText):\n"
+        "    def run(self, batch):\n"
+        "        Slow.runs = getattr(Slow, 'runs', 0) + 1\n"
+        "        time.sleep(60 * (Slow.runs > 1))\n"
+        "        return super().run(batch)\n"
+        "zoo.load = lambda *_: Slow(); sys.argv[1:] = ['serve', '--port', '0']; cli.main()"
+    )
+    command = [sys.executable, "-c", program]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stderr
+        port = int(process.stderr.readline().rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            head = f"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
+            connection.sendall(head.encode() + PICTURE)
+            while b"under_way 1.0" not in ask(port, "/metrics")[2]:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            while "Shutting down" not in process.stderr.readline():  # two signals at once would be one
+                pass
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
 
 
 def test_a_port_that_is_taken_is_told() -> None:

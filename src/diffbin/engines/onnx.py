@@ -16,6 +16,7 @@ from diffbin.errors import ConfigError, DependencyError, ModelError
 from diffbin.plain import from_dict
 
 METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, precision, version
+LEARNED_FROM = (32 << 20) - (8 << 10)  # bytes: the most that glibc learns from, less what it adds
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -33,6 +34,7 @@ class OnnxEngine:
     def __init__(self, path: Path, runtime: Runtime = Runtime()) -> None:  # noqa: B008  # frozen
         if not path.is_file():
             raise ModelError(f"There is no model {path}.")
+        keep_freed_memory()
         self.device, self._session = _start(path, runtime)
         self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
         self.precision = choose_precision(runtime.precision, stored, path, others=())
@@ -48,6 +50,17 @@ class OnnxEngine:
         """See `Engine.describe`."""
         threads = f"{self._threads} threads" if self._threads else "a thread a core"
         return f"ONNX Runtime {onnxruntime.__version__}, {self.device}, {self.precision}, {threads}"
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library of Linux, glibc, keep up to 64 MB of freed memory for the next picture.
+
+    It learns from what is freed (mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD): after one block just below 32 MB
+    it takes blocks of up to that from its heap, and leaves twice as much there. Before, it gives the memory of each
+    picture back to the system, to get it anew page by page: 3,650 of them, 8 of 46 ms with ONNX Runtime. Other
+    libraries learn nothing from it, and the block is never touched.
+    """
+    np.empty(LEARNED_FROM, np.uint8)
 
 
 def _start(path: Path, runtime: Runtime) -> tuple[str, Any]:

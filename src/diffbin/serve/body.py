@@ -3,8 +3,11 @@
 import asyncio
 import os
 
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -14,6 +17,8 @@ from diffbin.serve.limits import Limits
 
 UNNAMED = "picture"
 WHAT = "What was sent"  # in the place of a file's name
+LONGEST_PX = 65_535  # of a side, as of JPEG; narrow pictures are padded, and cost more than their pixels
+SLOW = tuple(f"P{kind}".encode() for kind in "123456fFyY0")  # PPM and its kin
 JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # where one begins; among coded pixels a byte of 255 is never followed so
 
 
@@ -25,19 +30,31 @@ async def read_picture(request: Request, limits: Limits) -> tuple[str, bytes]:
     """
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _read(_limited(request, limits.bytes))
+            return await _read(_limited(request, limits.bytes), limits)
     except TimeoutError:
         told = f"The picture has not come in {limits.seconds:g} s."
         raise HTTPException(408, told, headers={"Connection": "close"}) from None
 
 
-async def _read(request: Request) -> tuple[str, bytes]:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return request.query_params.get("name", UNNAMED), await request.body()
-    async with request.form(max_files=1, max_fields=8) as form:
-        for part in form.values():
+async def _read(request: Request, limits: Limits) -> tuple[str, bytes]:
+    kind, details = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data":
+        return request.query_params.get("name") or UNNAMED, await request.body()
+    if b"charset" in details:  # Python has some that take for ever
+        raise HTTPException(400, "A form is in UTF-8; leave the charset out.")
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=0)
+    parser.spool_max_size = limits.bytes  # nothing goes through the disk
+    try:
+        form = await parser.parse()
+    except (MultiPartException, FormParserError) as error:
+        told = f"The form cannot be read ({str(error).rstrip('.')})"
+        raise HTTPException(400, f"{told}; it brings one file, and options stand in the address.") from None
+    try:
+        for _, part in form.multi_items():
             if isinstance(part, UploadFile):
-                return os.path.basename(part.filename or UNNAMED), await part.read()  # noqa: PTH119  # names are no paths
+                return os.path.basename(part.filename or UNNAMED), await part.read()  # noqa: PTH119  # no path
+    finally:
+        await form.close()
     raise HTTPException(400, "The form has no file; send one as: curl --form image=@street.jpg")
 
 
@@ -63,8 +80,12 @@ def check(content: bytes, limits: Limits) -> None:
     """`LimitError` for a picture with too many pixels, or too many passes over them; `InputError` for what is none."""
     if not content:
         raise InputError("The request brings no picture; send one as: curl --data-binary @street.jpg")
+    if content.startswith(SLOW):
+        raise InputError(f"{WHAT} is a portable bitmap, which takes long to read; send a PNG.")
     height, width = size = header_size(content, WHAT)
     check_size(size, WHAT)
+    if max(size) > LONGEST_PX:
+        raise LimitError(f"{WHAT} has {height} x {width} pixels; this server takes sides of up to {LONGEST_PX}.")
     if height * width > limits.pixels:
         most = f"this server takes pictures of up to {limits.pixels}"
         raise LimitError(f"{WHAT} has {height} x {width} pixels; {most}.")

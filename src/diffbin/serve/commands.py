@@ -11,9 +11,11 @@ import typer
 
 from diffbin import options, zoo
 from diffbin.errors import ConfigError, DependencyError, way_to_install
-from diffbin.image import ORDINARY
+from diffbin.image import MAX_BYTES, MAX_PIXELS, ORDINARY
+from diffbin.terminal import BROKEN_OFF
 
 MEGA = 1_000_000
+COMPUTING_S = 60  # that a picture may take once all have come and had their turn
 BACKLOG = 128  # connections that the system keeps until they are taken
 
 
@@ -42,8 +44,8 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to send a picture, and again to wait for its turn.")
     ] = 30.0,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a request.")] = 32.0,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a picture.")] = 50.0,
+    max_mb: Annotated[float, typer.Option(min=0.001, max=MAX_BYTES // MEGA, help="Megabytes of a request.")] = 32.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, max=MAX_PIXELS // MEGA, help="Of a picture.")] = 50.0,
 ) -> None:
     """Answer over HTTP: a page to try it, POST /detect, /info, /health, /metrics. Ctrl-C ends it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads, should it compute
@@ -72,8 +74,8 @@ def serve(
     if size:
         detector = detector.with_size(size)
     detector = detector.with_decode(**changes)
+    detector.detect(np.full((*ORDINARY, 3), 255, np.uint8))  # the first picture takes longest: not a user's
     with _listening(host, port) as place:
-        detector.detect(np.full((*ORDINARY, 3), 255, np.uint8))  # the first picture takes longest: not a user's
         address = f"[{host}]" if ":" in host else host
         told = f"{model} by {detector.describe()}, at http://{address}:{place.getsockname()[1]}"
         print(f"diffbin: {told}", file=sys.stderr, flush=True)
@@ -83,11 +85,14 @@ def serve(
             log_level="info",
             ws="none",
             server_header=False,
-            timeout_graceful_shutdown=round(timeout) + 1,
+            timeout_graceful_shutdown=round(2 * timeout) + COMPUTING_S,
         )
+        server = uvicorn.Server(config)
         try:
-            uvicorn.Server(config).run(sockets=[place])
+            server.run(sockets=[place])
         except KeyboardInterrupt:  # the way to end it
+            if server.force_exit:  # the second one, which does not wait for what is computed
+                os._exit(BROKEN_OFF)
             _end()
 
 

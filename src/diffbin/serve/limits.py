@@ -7,7 +7,7 @@ from diffbin.config import check_range
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """For a server that strangers reach. Raises `ConfigError` for a number that is none, or below 1."""
+    """For a server that strangers reach. Raises `ConfigError` for a number that is none, or not above 0."""
 
     bytes: int = 32 << 20  # of a request's body
     pixels: int = 50_000_000  # of a picture, told by its header before it is decoded

@@ -45,8 +45,10 @@ class Metrics:
     def computing(self) -> Iterator[None]:
         """A picture is computed in this block."""
         begun = perf_counter()
-        yield
-        self._seconds.observe(perf_counter() - begun)
+        try:
+            yield
+        finally:  # what is refused at last has taken its time, too
+            self._seconds.observe(perf_counter() - begun)
 
     def found(self, regions: int) -> None:
         """So many in a picture."""

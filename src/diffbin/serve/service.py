@@ -70,6 +70,8 @@ class Asked:
     def of(cls, request: Request) -> "Asked":
         """From `?format=icdar&score=0.7&shape=polygon`. Raises `ConfigError`."""
         given = dict(request.query_params)
+        if len(given) < len(request.query_params.multi_items()):
+            raise ConfigError("An option is given twice.")
         if unknown := sorted(set(given) - set(OPTIONS)):
             raise ConfigError(f"There is no option {unknown[0]}; there are {', '.join(OPTIONS)}.")
         format_ = given.get("format", "json")
@@ -88,6 +90,11 @@ def _score(text: str) -> float:
     raise ConfigError(f"score is {text}; it must be a number from 0 to 1.")
 
 
+def _line(texts: list[str]) -> str:
+    """As a header has it: one line, ASCII."""
+    return " ".join(" ".join(texts).split()).encode("ascii", "replace").decode()
+
+
 class Service:
     """The detector, and the requests under way. All but the computing happens in the thread of the event loop."""
 
@@ -99,10 +106,9 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """While the server runs."""
+        """While the server runs; an application that this one is mounted in has to enter it."""
         with warnings_told_apart():
             yield
-        self._pool.shutdown()
 
     async def detect(self, request: Request) -> Response:
         """The text of one picture, in the format that is asked for."""
@@ -127,7 +133,7 @@ class Service:
                 loop = asyncio.get_running_loop()
                 found, warned = await loop.run_in_executor(self._pool, self._find, detector, content)
         self._metrics.found(len(found))
-        headers = {"X-Diffbin-Warning": " ".join(warned)} if warned else {}
+        headers = {"X-Diffbin-Warning": _line(warned)} if warned else {}
         kind = "application/json" if asked.way.suffix == ".json" else "text/plain"
         return Response(asked.way.write(found, name), media_type=kind, headers=headers)
 
