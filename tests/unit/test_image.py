@@ -178,8 +178,8 @@ def test_a_picture_of_countless_parts_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_tile_of_a_tiff_has_the_limit_of_a_picture() -> None:
-    tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (277, 1), (322, 30_000), (323, 30_000), (324, 8), (325, 1)]
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 277: 1, 322: 30_000, 323: 30_000, 324: 8, 325: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     tiff = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
     for look in (load, lambda content: image.header_size(content, "a.tif")):
         with pytest.raises(LimitError, match="has 30000 x 30000 pixels"):
