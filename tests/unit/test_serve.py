@@ -289,11 +289,14 @@ def test_what_the_engine_says_stays_one_line_of_a_header() -> None:
         assert ask(port, "/detect", PICTURE)[1]["x-diffbin-warning"] == "slow: Set-Cookie: ?"
 
 
-def test_an_application_may_start_again() -> None:
-    app = application(Detector(DarkIsText()))
+def test_an_application_may_start_again_and_leaves_no_threads() -> None:
+    others, app = threading.enumerate(), application(Detector(DarkIsText()))
     for _ in range(2):
         with running(app) as port:
             assert ask(port, "/detect", PICTURE)[0] == 200
+        for thread in set(threading.enumerate()) - set(others):
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def test_it_tells_what_it_is_and_does(port: int) -> None:

@@ -101,14 +101,19 @@ class Service:
     def __init__(self, detector: Detector, name: str, limits: Limits) -> None:
         self._detector, self._name, self._limits = detector, name, limits
         self._metrics, self._under_way = Metrics(), 0
-        self._pool = ThreadPoolExecutor(limits.at_once, "diffbin-serve")
+        self._pool = self._new_pool()
         self._turns = asyncio.Semaphore(limits.at_once)
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._limits.at_once, "diffbin-serve")
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """While the server runs; an application that this one is mounted in has to enter it."""
         with warnings_told_apart():
             yield
+        self._pool.shutdown(wait=False)
+        self._pool = self._new_pool()  # which has no threads until it is started once more
 
     async def detect(self, request: Request) -> Response:
         """The text of one picture, in the format that is asked for."""
