@@ -95,12 +95,8 @@ def detect(
     model: options.Model = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
     format_: Annotated[str, typer.Option("--format", help="json, icdar, or labelme to correct answers in.")] = "json",
-    polygons: Annotated[
-        bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
-    ] = None,
-    score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")
-    ] = None,
+    polygons: options.Polygons = None,
+    score: options.Score = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
@@ -115,7 +111,7 @@ def detect(
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
-    from diffbin.detector import Detector
+    from diffbin.detector import Detector, adjusted
     from diffbin.files import make_folder
     from diffbin.image import SUFFIXES
 
@@ -138,12 +134,8 @@ def detect(
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
-    changes: dict[str, Any] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
-    if score is not None:
-        changes["score_threshold"] = score
-    if size:
-        detector = detector.with_size(size)
-    failed = batch.run(detector.with_decode(**changes), jobs, format_, draw_regions=draw, resume=resume)
+    detector = adjusted(detector, size=size, score=score, polygons=polygons)
+    failed = batch.run(detector, jobs, format_, draw_regions=draw, resume=resume)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
     if failed and count == 1:
@@ -163,9 +155,7 @@ def label(
     empty: Annotated[
         bool, typer.Option("--empty", help="Also label pictures without a sure region, which are left out else.")
     ] = False,
-    polygons: Annotated[
-        bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")
-    ] = None,
+    polygons: options.Polygons = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -173,13 +163,12 @@ def label(
     tile: options.Tile = "off",
 ) -> None:
     """Label pictures by a model, in the format icdar, to train another model on (pseudo-labels)."""
-    from diffbin.detector import Detector
+    from diffbin.detector import Detector, adjusted
     from diffbin.pseudo_labels import Rule, label_pictures
 
     rule = Rule(model, keep=keep, ignore=ignore, empty=empty)
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-    if polygons is not None:
-        detector = detector.with_decode(shape="polygon" if polygons else "quad")
+    detector = adjusted(detector, polygons=polygons)
     with progress() as bar:
         task = bar.add_task("labelling", total=None)
         tally = label_pictures(

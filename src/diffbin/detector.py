@@ -149,3 +149,13 @@ class Detector:
         stride = self.engine.recipe.model.map_stride
         found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original, stride=stride)
         return found.clip().in_reading_order()
+
+
+def adjusted(
+    detector: Detector, *, size: int | None = None, score: float | None = None, polygons: bool | None = None
+) -> Detector:
+    """The detector as the options of a command have it; of None the model's own stays."""
+    changes: dict[str, object] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
+    if score is not None:
+        changes["score_threshold"] = score
+    return (detector.with_size(size) if size else detector).with_decode(**changes)

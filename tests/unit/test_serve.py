@@ -136,11 +136,18 @@ def test_a_form_brings_nothing_else(port: int) -> None:
         assert status == 400 and told in text
 
 
-def test_options_of_a_request_are_its_own(port: int) -> None:
-    assert json.loads(ask(port, "/detect?score=1", PICTURE)[2])["regions"]
-    polygon = json.loads(ask(port, "/detect?shape=polygon", PICTURE)[2])["regions"][0]["polygon"]
-    quad = json.loads(ask(port, "/detect", PICTURE)[2])["regions"][0]["polygon"]
-    assert len(quad) == 4 < len(polygon)
+def test_options_of_a_request_are_its_own() -> None:
+    class Faint(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            return (batch[:, :1] < 0).astype(np.float32) * np.float32(0.6)
+
+    with served(Detector(Faint())) as port:
+        none, some, polygons, quads = (
+            json.loads(ask(port, f"/detect{options}", PICTURE)[2])["regions"]
+            for options in ("?score=0.7", "?score=0.5", "?shape=polygon", "")
+        )
+    assert not none and len(some) == len(polygons) == len(quads) == 3
+    assert len(quads[0]["polygon"]) == 4 < len(polygons[0]["polygon"])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def evaluate(
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
     from diffbin.config import Source
     from diffbin.data.picture_weights import write_weights
-    from diffbin.detector import Detector
+    from diffbin.detector import Detector, adjusted
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
     from diffbin.metrics.iou import MATCHINGS
@@ -53,7 +53,7 @@ def evaluate(
     with progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = run(
-            detector.with_size(size) if size else detector,
+            adjusted(detector, size=size),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from diffbin.errors import InputError, LimitError
-from diffbin.image import check_size, header_size
+from diffbin.image import header_size
 from diffbin.serve.limits import Limits
 
 UNNAMED = "picture"
@@ -82,9 +82,8 @@ def check(content: bytes, limits: Limits) -> None:
         raise InputError("The request brings no picture; send one as: curl --data-binary @street.jpg")
     if content.startswith(SLOW):
         raise InputError(f"{WHAT} is a portable bitmap, which takes long to read; send a PNG.")
-    height, width = size = header_size(content, WHAT)
-    check_size(size, WHAT)
-    if max(size) > LONGEST_PX:
+    height, width = header_size(content, WHAT)
+    if max(height, width) > LONGEST_PX:
         raise LimitError(f"{WHAT} has {height} x {width} pixels; this server takes sides of up to {LONGEST_PX}.")
     if height * width > limits.pixels:
         most = f"this server takes pictures of up to {limits.pixels}"

@@ -9,7 +9,7 @@ from diffbin.config import check_range
 class Limits:
     """For a server that strangers reach. Raises `ConfigError` for a number that is none, or not above 0."""
 
-    bytes: int = 32 << 20  # of a request's body
+    bytes: int = 32_000_000  # of a request's body
     pixels: int = 50_000_000  # of a picture, told by its header before it is decoded
     scans: int = 64  # of a JPEG; each is a pass over all pixels, and cameras and browsers' pictures have up to 12
     requests: int = 32  # under way, those that wait included; one more is told to come again later

@@ -147,7 +147,7 @@ class Service:
         """One of the requests under way. Raises `HTTPException` where there are too many."""
         if self._under_way >= self._limits.requests:
             text = f"{self._under_way} requests are under way, which is as many as this server takes; come again."
-            raise HTTPException(503, text, headers={"Retry-After": "1"})
+            raise _busy(text)
         self._under_way += 1
         self._metrics.under_way(self._under_way)
         try:
@@ -164,7 +164,7 @@ class Service:
                 await self._turns.acquire()
         except TimeoutError:
             text = f"Other pictures have kept the server busy for {self._limits.seconds:g} s; come again."
-            raise HTTPException(503, text, headers={"Retry-After": "1"}) from None
+            raise _busy(text) from None
         try:
             yield
         finally:
@@ -203,6 +203,10 @@ class Service:
     async def page(self, _: Request) -> Response:
         """A page to try it, of which nothing is fetched from elsewhere."""
         return HTMLResponse(PAGE.read_text("utf-8"), headers=SAFE)
+
+
+def _busy(text: str) -> HTTPException:
+    return HTTPException(503, text, headers={"Retry-After": "1"})
 
 
 def _told(error: Exception) -> Response:
