@@ -94,10 +94,13 @@ def detect(
     sources: Annotated[list[str], typer.Argument(help="Pictures, folders (searched below), or globs.")],
     model: options.Model = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="json, icdar, or labelme to correct answers in.")] = "json",
+    format_: Annotated[
+        str, typer.Option("--format", help="json, icdar, csv, coco, page, alto, or labelme to correct answers in.")
+    ] = "json",
     polygons: options.Polygons = None,
     score: options.Score = None,
     draw: Annotated[bool, typer.Option("--draw", help="Also write each picture with its regions drawn.")] = False,
+    crop: Annotated[bool, typer.Option("--crop", help="Also write each region, cut out and set straight.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
@@ -111,18 +114,15 @@ def detect(
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
+    from diffbin.answers import ANSWERS, Output
     from diffbin.detector import Detector, adjusted
     from diffbin.files import make_folder
     from diffbin.image import SUFFIXES
 
-    batch.check_format(format_)
-    if draw and out is None:
-        raise InputError("--draw writes pictures; say where with --out DIR.")
-    if resume and out is None:
-        raise InputError("--resume looks for answers; say where with --out DIR.")
-    jobs = batch.plan(sources, out, format_, resume=resume)
+    output = Output(folder=out, format=format_, draw=draw, crop=crop, resume=resume)
+    jobs = batch.plan(sources, output)
     if out:
-        if out.suffix.lower() in (".json", ".txt", *SUFFIXES) and not out.exists():
+        if out.suffix.lower() in ANSWERS | SUFFIXES and not out.exists():
             raise InputError(f"--out {out} would be a folder; one answer is written so: diffbin detect ... > {out}")
         make_folder(out)  # before any text is looked for, not after
     count = len(jobs)
@@ -135,7 +135,7 @@ def detect(
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
     detector = adjusted(detector, size=size, score=score, polygons=polygons)
-    failed = batch.run(detector, jobs, format_, draw_regions=draw, resume=resume)
+    failed = batch.run(detector, jobs, output)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
     if failed and count == 1:
@@ -198,6 +198,7 @@ def verify(
 ) -> None:
     """Compare a model by all engines and precisions here, and with its exports: maps, regions, hmean."""
     from diffbin import batch
+    from diffbin.answers import Output
     from diffbin.config import Source
     from diffbin.plain import from_dict
     from diffbin.verify import table
@@ -206,7 +207,7 @@ def verify(
     if (images is None) != (gt is None):
         raise InputError("--images DIR and --gt DIR go together.")
     settings = {"format": format_, "images": str(images), "labels": str(gt), "part": part}
-    jobs = batch.plan(pictures, None, "json") if pictures else []
+    jobs = batch.plan(pictures, Output()) if pictures else []
     verdict = run(
         [model, *(against or [])],
         pictures=[job.picture for job in jobs],

@@ -17,11 +17,11 @@ from conftest import page
 SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
     "errors": 0, "config": 1, "plain": 1, "overrides": 2, "files": 1, "detections": 1, "geometry": 2, "terminal": 2,
-    "options": 2, "image": 2, "layout": 2, "decode": 3, "draw": 3, "formats": 3, "metrics.iou": 3, "recipes": 3,
-    "data": 3, "model": 3,
+    "options": 2, "image": 2, "layout": 2, "decode": 3, "draw": 3, "crop": 3, "formats": 3, "metrics.iou": 3,
+    "recipes": 3, "data": 3, "model": 3,
     "engines": 4, "tiling": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5, "detector": 6,
-    "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8, "quantize": 9,
-    "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,
+    "answers": 6, "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
+    "quantize": 9, "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,
     "data.commands": 10, "metrics.commands": 10, "train.commands": 10, "zoo.commands": 10, "bench.commands": 10,
     "serve.commands": 10, "cli": 11, "__main__": 12,
 }  # fmt: skip
@@ -106,7 +106,7 @@ def test_detection_tells_nobody(model_file: Path, tmp_path: Path) -> None:
 def test_one_picture_passes_through_few_files(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and writing (formats)."""
+    """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and the answer's writing."""
     from diffbin import batch, cli, detector  # noqa: F401  # what runs as they are imported is none of it
 
     cv2.imwrite(str(tmp_path / "a.png"), page()[0])
@@ -126,5 +126,5 @@ def test_one_picture_passes_through_few_files(
     finally:
         sys.setprofile(None)
     assert capsys.readouterr().out.startswith('{"image": "a.png"')
-    assert seen - {"__init__", "zoo/__init__", "config", "plain", "formats/json"} <= WAY
+    assert seen - {"__init__", "zoo/__init__", "config", "plain", "answers", "formats/json"} <= WAY
     assert len(WAY) <= 8

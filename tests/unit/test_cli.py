@@ -1,11 +1,13 @@
 """The command line: what goes right, and one clear sentence for what does not."""
 
+import csv
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,8 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conftest import page, small_recipe
-from diffbin import Detections, Detector, batch, cli
+from conftest import DarkIsText, page, small_recipe
+from diffbin import Detections, Detector, answers, batch, cli, zoo
+from diffbin.answers import Output
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.openvino import OpenVinoEngine
 
@@ -87,7 +90,7 @@ def test_overlays_lie_beside_their_answers_and_are_no_pictures(io: Run, model_fi
         assert run(*io, "detect", images, "--model", model_file, "--out", out, "--draw")[0] == 0
     (images / "a" / "mine.overlay.jpg").write_bytes((images / "a" / "img_1.overlay.jpg").read_bytes())
     (images / "c").symlink_to(images / "b")
-    jobs = batch.plan([str(images)], images / "c", "json")
+    jobs = batch.plan([str(images)], Output(folder=images / "c"))
     assert [job.name for job in jobs] == ["a/mine.overlay.jpg", "img_1.png", "img_2.png"]
 
 
@@ -137,7 +140,7 @@ def test_a_break_while_drawing_leaves_no_answer(
     def stop(*_: object) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(batch, "draw", stop)
+    monkeypatch.setattr(answers, "draw", stop)
     with pytest.raises(MemoryError):
         run(*io, "detect", pages / "images" / "img_1.png", "--model", model_file, "--out", pages / "out", "--draw")
     assert not list((pages / "out").iterdir())
@@ -188,6 +191,75 @@ def test_answers_are_corrected_in_labelme(io: Run, model_file: Path, pages: Path
     assert code == 0 and json.loads(out)["pictures"] == 2
 
 
+@pytest.fixture
+def dark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model finds what is dark."""
+    monkeypatch.setattr(zoo, "load", lambda *_: DarkIsText())
+
+
+@pytest.mark.usefixtures("dark")
+def test_one_table_and_one_set_are_printed(io: Run, pages: Path, tmp_path: Path) -> None:
+    command = ("detect", pages / "images", "--format")
+    (pages / "images" / "img_0.png").write_bytes(b"no picture")
+    code, out, err = run(*io, *command, "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert code == 1 and "img_0.png" in err and {row["image"] for row in rows} == {"img_1.png", "img_2.png"}
+    code, out, _ = run(*io, *command, "coco")
+    content = json.loads(out)
+    assert code == 1 and [image["file_name"] for image in content["images"]] == ["img_1.png", "img_2.png"]
+    assert len(content["annotations"]) == len(rows)
+    code, _, err = run(*io, *command, "coco", "--out", tmp_path / "out")
+    assert code == 2 and "> out.json" in err and not (tmp_path / "out").exists()
+    for _ in range(2):  # the second in the place of the first
+        assert run(*io, *command, "csv", "--out", tmp_path / "out")[0] == 1
+    assert (tmp_path / "out" / "img_1.csv").read_text().startswith("image,score,")
+    assert not (tmp_path / "out" / "img_0.csv").exists()
+    code, out, err = run(*io, "detect", pages / "images" / "img_0.png", "--format", "coco")
+    assert (code, out) == (2, "") and "not a picture" in err
+
+
+def test_names_that_the_terminal_cannot_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    answers.show("\u00fc\udce9.png,0.9\n")
+    assert terminal.buffer.getvalue() == b"\\xfc\\udce9.png,0.9\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("dark")
+def test_regions_are_cut_out(io: Run, pages: Path) -> None:
+    images = pages / "images"
+    command = ("detect", images, "--crop", "--out")
+    for out in (images, images / "out"):  # what lies in the folder of pictures is no picture of a second call
+        assert [run(*io, *command, out)[0] for _ in range(2)] == [0, 0]
+        assert sorted(p.name for p in out.glob("*.json")) == ["img_1.json", "img_2.json"]
+        regions = json.loads((out / "img_1.json").read_text())["regions"]
+        crops = {path.name for path in (out / "img_1.crops").iterdir()}
+        assert crops == {f"{i}.png" for i in range(1, len(regions) + 1)} and regions
+    with_crops = str(images / "**" / "*.png")
+    jobs = batch.plan([with_crops], Output(folder=images, crop=True))
+    assert sorted(job.name for job in jobs if "out" not in job.picture.parts) == ["img_1.png", "img_2.png"]
+    folder = images / "img_1.crops"
+    (folder / "99.png").write_bytes(b"of an earlier call")
+    (folder / "mine.png").write_bytes(b"mine")
+    assert run(*io, *command, images, "--resume")[0] == 0 and (folder / "99.png").exists()
+    assert run(*io, *command, images)[0] == 0
+    assert not (folder / "99.png").exists() and (folder / "mine.png").read_bytes() == b"mine"
+    (images / "img_1.png").write_bytes(b"no picture")
+    (images / "img_2.png").write_bytes(b"no picture")
+    assert run(*io, *command, images)[0] == 1
+    assert [p.name for p in folder.iterdir()] == ["mine.png"] and not (images / "img_2.crops").exists()
+
+
+@pytest.mark.usefixtures("dark")
+def test_crops_of_a_call_broken_off_are_completed(io: Run, pages: Path) -> None:
+    picture, folder = pages / "images" / "img_1.png", pages / "images" / "img_1.crops"
+    folder.mkdir()
+    (folder / "1.png").write_bytes(b"there")
+    command = ("--crop", "--resume", "--out", pages / "images")
+    assert run(*io, "detect", picture, *command)[0] == 0
+    assert (folder / "1.png").read_bytes() == b"there" and (folder / "2.png").exists()
+
+
 def test_an_old_answer_does_not_pass_for_that_of_a_picture_that_fails(
     io: Run, model_file: Path, pages: Path, tmp_path: Path
 ) -> None:
@@ -211,7 +283,7 @@ def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").touch()
     (tmp_path / "b" / "2.png").touch()
-    jobs = batch.plan([str(tmp_path / "a" / "1.png"), str(tmp_path / "b")], None, "json")
+    jobs = batch.plan([str(tmp_path / "a" / "1.png"), str(tmp_path / "b")], Output())
     assert [job.name for job in jobs] == [f"{tmp_path}/a/1.png", f"{tmp_path}/b/1.png", "2.png"]
 
 
@@ -251,7 +323,7 @@ def test_paths_that_the_system_refuses_do_not_end_the_run(
         onerror(PermissionError(13, "Permission denied", str(top / "closed")))
 
     monkeypatch.setattr(os, "walk", refusing)
-    jobs = batch.plan([str(pages / "images")], None, "json")
+    jobs = batch.plan([str(pages / "images")], Output())
     assert [job.name for job in jobs] == ["closed", "img_1.png", "img_2.png"]  # the first will say why
 
 
@@ -308,7 +380,7 @@ def test_many_pictures_are_planned_at_once(tmp_path: Path) -> None:
     for i in range(2000):
         (tmp_path / f"{i}.png").touch()
     start = time.process_time()
-    assert len({job.answer for job in batch.plan([str(tmp_path)], tmp_path / "out", "json")}) == 2000
+    assert len({job.files for job in batch.plan([str(tmp_path)], Output(folder=tmp_path / "out"))}) == 2000
     assert time.process_time() - start < 5
 
 

@@ -1,13 +1,10 @@
-"""The answer: filtering, order, clipping, and its formats."""
-
-import json
+"""The answer: filtering, order, clipping, drawing."""
 
 import numpy as np
 import pytest
 
 from diffbin.detections import Detections
 from diffbin.draw import draw
-from diffbin.formats import FORMATS
 
 
 def box(x: float, y: float, w: float = 20, h: float = 10) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -49,16 +46,6 @@ def test_polygons_of_unequal_length_and_none() -> None:
     assert found.boxes().tolist() == [[0, 4, 50, 100], [150, 50, 170, 60]]
     empty = make().clip()
     assert len(empty) == 0 and empty.boxes().shape == (0, 4)
-
-
-def test_formats() -> None:
-    found = make((1, 2))
-    assert FORMATS["icdar"][1](found, "a.png") == "1,2,21,2,21,12,1,12,0.9000\n"
-    content = json.loads(FORMATS["json"][1](found, "a.png"))
-    assert content["image"] == "a.png" and content["size"] == [100, 200]
-    assert content["regions"] == [{"polygon": [[1, 2], [21, 2], [21, 12], [1, 12]], "score": 0.9}]
-    empty = Detections([], np.zeros(0, np.float32), (5, 5))
-    assert FORMATS["icdar"][1](empty, "") == "" and json.loads(FORMATS["json"][1](empty, ""))["regions"] == []
 
 
 def test_drawing_leaves_the_picture_alone() -> None:

@@ -45,6 +45,7 @@ def bench(
 ) -> None:
     """Time detection by stage and end to end, on every combination of what is asked for, by turns."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin meanwhile
+    from diffbin.answers import Output
     from diffbin.batch import plan as jobs
     from diffbin.bench import report
     from diffbin.bench.measure import Plan, measure, rendered
@@ -57,7 +58,7 @@ def bench(
         batches=_numbers("batch", batch), threads=_numbers("threads", threads),
         peers=_texts(peers), turns=turns, many=many,
     )  # fmt: skip
-    found = nullcontext([job.picture for job in jobs(sources, None, "json")]) if sources else rendered()
+    found = nullcontext([job.picture for job in jobs(sources, Output())]) if sources else rendered()
     console = Console(stderr=True)
     with found as pictures, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=turns)

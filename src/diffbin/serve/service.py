@@ -38,6 +38,7 @@ from diffbin.serve.told import told, warnings_told_apart
 
 OPTIONS = ("format", "score", "shape", "name")
 GONE = 499  # nobody waits for the answer any more; nginx's number for it
+KINDS = {".json": "application/json", ".txt": "text/plain", ".csv": "text/csv", ".xml": "application/xml"}
 PAGE = Path(__file__).with_name("page.html")
 SAFE = {"Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
         "img-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}  # fmt: skip
@@ -139,8 +140,8 @@ class Service:
                 found, warned = await loop.run_in_executor(self._pool, self._find, detector, content)
         self._metrics.found(len(found))
         headers = {"X-Diffbin-Warning": _line(warned)} if warned else {}
-        kind = "application/json" if asked.way.suffix == ".json" else "text/plain"
-        return Response(asked.way.write(found, name), media_type=kind, headers=headers)
+        text = asked.way.head + asked.way.write(found, name)
+        return Response(text, media_type=KINDS[asked.way.suffix], headers=headers)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -1,0 +1,46 @@
+"""What the formats in XML share: names, points, and the line that they begin with."""
+
+import re
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+
+from diffbin.detections import Detections, Points
+
+FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'  # other tools that save the file drop the remark
+BEGINS = re.compile(re.escape(FIRST.strip()).encode())
+FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # also a name's bytes that are no UTF-8
+
+
+def text(value: str) -> str:
+    """Between tags."""
+    return escape(FORBIDDEN.sub("\ufffd", value))
+
+
+def attribute(value: str) -> str:
+    """With its quotes."""
+    return quoteattr(FORBIDDEN.sub("\ufffd", value))
+
+
+def whole_pixels(detections: Detections) -> list[list[tuple[int, int]]]:
+    """The outlines on whole pixels within the picture, as the formats want them."""
+    height, width = detections.size
+    return [[_within(point, width, height) for point in polygon] for polygon in detections.polygons]
+
+
+def _within(point: Points, width: int, height: int) -> tuple[int, int]:
+    x, y = np.clip(point, 0, (width, height)).round().astype(int).tolist()
+    return x, y
+
+
+def box(points: list[tuple[int, int]]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom."""
+    x, y = zip(*points, strict=True)
+    return min(x), min(y), max(x), max(y)
+
+
+def joined(points: list[tuple[int, int]]) -> str:
+    """`x,y x,y ...`"""
+    return " ".join(f"{x},{y}" for x, y in points)
