@@ -18,6 +18,7 @@ from diffbin.errors import InputError, OutputError
 from diffbin.files import write_whole
 from diffbin.formats import FORMATS, Format
 from diffbin.image import load
+from diffbin.pages import Source
 
 OVERLAY, CROPS = ".overlay.jpg", ".crops"
 CROP = re.compile(r"[1-9]\d*\.png")
@@ -76,12 +77,23 @@ class Files:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture; `name` is what the answer calls it, its path below the folder that was given, or where several
-    pictures have the same, the path as given; `files` are None where it is printed."""
+    """One picture.
 
-    picture: Path
+    name      what the answer calls it: its path below the folder that was given, or where several pictures have the
+              same, the path as given
+    fragment  of a page, what follows the name of its file
+    files     None where the answer is printed
+    """
+
+    picture: Source
     name: str
+    fragment: str
     files: Files | None
+
+    @property
+    def path(self) -> Path:
+        """The file that it is, or is a page of."""
+        return self.picture if isinstance(self.picture, Path) else self.picture.path
 
 
 def is_there(path: Path) -> bool:
@@ -95,10 +107,10 @@ def write(job: Job, found: Detections, output: Output) -> None:
     if job.files is None:
         show(way.write(found, job.name))
         return
-    text = way.head + way.write(found, _link(job.picture, job.files.text) if way.links else job.name)
+    text = way.head + way.write(found, _link(job, job.files.text) if way.links else job.name)
     failed = None
     try:
-        _write_pictures(job.picture, job.files, found, output)
+        _write_pictures(job, job.files, found, output)
     except InputError as error:  # there is an answer all the same
         failed = error
     # Last, so that where one is found, the pictures are there too; a file may have a name that is no UTF-8.
@@ -107,26 +119,28 @@ def write(job: Job, found: Detections, output: Output) -> None:
         raise failed
 
 
-def _write_pictures(path: Path, files: Files, found: Detections, output: Output) -> None:
+def _write_pictures(job: Job, files: Files, found: Detections, output: Output) -> None:
     overlay_too = output.draw and not (output.resume and is_there(files.overlay))
     if output.crop and not output.resume:
         _forget_crops(files.crops)  # there may have been more
     if not overlay_too and not output.crop:
         return
-    picture = _again(path, found.size)
+    picture = _again(job, found.size)
     if overlay_too:
-        write_whole(files.overlay, encode(draw(picture, found), path))
+        write_whole(files.overlay, encode(draw(picture, found), job.path))
     if output.crop:
         for number, pixels in enumerate(crops(picture, found), 1):
             _, encoded = cv2.imencode(".png", pixels[:, :, ::-1])
             _write(files.crops / f"{number}.png", encoded.tobytes(), output)
 
 
-def _again(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _again(job: Job, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The picture for drawing; keeping it until then would fill the memory with pictures that wait their turn."""
-    picture = load(path)
+    picture = load(job.picture)
     if picture.shape[:2] != size:
-        raise InputError(f"{path} was changed while its text was looked for; there is an answer, but no picture of it.")
+        raise InputError(
+            f"{job.path} was changed while its text was looked for; there is an answer, but no picture of it."
+        )
     return picture
 
 
@@ -153,12 +167,12 @@ def _forget_crops(folder: Path) -> None:
         folder.rmdir()  # where nothing else lies in it
 
 
-def _link(picture: Path, answer: Path) -> str:
+def _link(job: Job, answer: Path) -> str:
     """The way from the folder of an answer to its picture; where there is none, as to another drive, its whole path."""
-    place = Path(os.path.realpath(picture.parent), picture.name)
+    place = Path(os.path.realpath(job.path.parent), job.path.name)
     with suppress(ValueError):
         place = Path(os.path.relpath(place, os.path.realpath(answer.parent)))
-    return place.as_posix()
+    return place.as_posix() + job.fragment
 
 
 def show(text: str) -> None:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,14 +14,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from diffbin import heic, pages
 from diffbin.answers import ANSWERS, CROPS, OVERLAY, Files, Job, Output, forget, is_there, show, write
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
+from diffbin.pages import DOCUMENTS, Page, Source, pictures
 
-CONVERTED_FIRST = (".heic", ".heif", ".pdf")  # what people take for pictures, and no decoder here opens
+SOUGHT = SUFFIXES | heic.SUFFIXES | pages.SOUGHT
+EXTRAS = {".heic": "heic", ".heif": "heic", ".pdf": "pdf"}  # what people take for pictures, and a package more opens
 
 
 def plan(sources: Sequence[str], output: Output) -> list[Job]:
@@ -37,33 +40,42 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     """
     way, taken, jobs = output.way, set[Path](), []
     for picture, below in _pictures(sources, output.folder):
-        called = (below / picture.name).as_posix()
-        if output.folder is None:
-            jobs.append(Job(picture, called, None))
-            continue
-        base = output.folder / below
-        names = chain((base / picture.stem, base / picture.name), (base / f"{picture.name}-{i}" for i in count(2)))
-        name = next(name for name in names if name not in taken)
-        if output.resume and name != base / picture.stem:
-            told = (
-                f"The answers of {picture} and another picture would both be called {base / picture.stem}{way.suffix}"
-            )
-            raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
-        taken.add(name)
-        jobs.append(Job(picture, called, Files.called(name, way)))
+        for part, mark, fragment in _parts(picture):
+            called = (below / picture.name).as_posix() + fragment
+            if output.folder is None:
+                jobs.append(Job(part, called, fragment, None))
+                continue
+            base, first = output.folder / below, f"{picture.stem}{mark}"
+            names = chain((first, f"{picture.name}{mark}"), (f"{picture.name}{mark}-{i}" for i in count(2)))
+            name = next(base / name for name in names if base / name not in taken)
+            if output.resume and name != base / first:
+                told = f"The answers of {picture} and another picture would both be called {base / first}{way.suffix}"
+                raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
+            taken.add(name)
+            jobs.append(Job(part, called, fragment, Files.called(name, way)))
     if output.folder is None and len(jobs) > 1 and not (way.apart or way.together):
         apart = " or ".join(name for name, way in FORMATS.items() if way.apart)
         raise InputError(f"--format {output.format} does not tell pictures apart; give --out DIR, or take {apart}.")
-    if any(job.picture.name.endswith(OVERLAY) or job.picture.parent.name.endswith(CROPS) for job in jobs):
+    if any(job.path.name.endswith(OVERLAY) or job.path.parent.name.endswith(CROPS) for job in jobs):
         written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.crops)}
-        jobs = [job for job in jobs if not {_real(job.picture), _real(job.picture.parent)} & written]
+        jobs = [job for job in jobs if not {_real(job.path), _real(job.path.parent)} & written]
     times = Counter(job.name for job in jobs)
-    jobs = [replace(job, name=job.picture.as_posix()) if times[job.name] > 1 else job for job in jobs]
+    jobs = [replace(job, name=job.path.as_posix() + job.fragment) if times[job.name] > 1 else job for job in jobs]
     if not output.resume:
         for job in jobs:
             if job.files and is_there(job.files.text):
-                _check_replaceable(job.files.text, job.picture, way)
+                _check_replaceable(job.files.text, job.path, way)
     return jobs
+
+
+def _parts(picture: Path) -> Iterator[tuple[Source, str, str]]:
+    """The pictures in a file, and what tells the files of their answers apart, and their names: `-01`, `#page=1`."""
+    parts = pictures(picture) if picture.suffix.lower() in DOCUMENTS else [picture]
+    for part in parts:
+        if isinstance(part, Page):
+            yield part, f"-{part.number:0{len(str(len(parts)))}}", part.fragment
+        else:
+            yield part, "", ""
 
 
 def unanswered(jobs: Iterable[Job]) -> list[Job]:
@@ -113,7 +125,7 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
     if os.path.isdir(path):  # noqa: PTH112  # False where pathlib raises: no permission, too long a name
         found = _search(path, out)
         if not found:
-            raise InputError(f"There is no picture in the folder {path}; looked for {', '.join(sorted(SUFFIXES))}.")
+            raise InputError(f"There is no picture in the folder {path}; looked for {', '.join(sorted(SOUGHT))}.")
         return [(p, p.parent.relative_to(path)) for p in found]
     if is_there(path) or not has_magic(source):
         return [(path, Path())]  # a missing file is told of in its turn
@@ -140,18 +152,17 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
         folders[:] = [name for name in folders if not answers or _real(Path(root, name)) != answers]
         pictures += [Path(root, name) for name in files if _is_picture(name, beside)]
         foreign.update(Path(name).suffix.lower() for name in files)
-    if passed_over := [f"{foreign[suffix]} {suffix}" for suffix in CONVERTED_FIRST if foreign[suffix]]:
-        warnings.warn(
-            f"Passed over in {folder}: {', '.join(passed_over)}. Convert such files first, to .jpg or .png.",
-            DiffbinWarning,
-            stacklevel=2,
-        )
+    if passed_over := [suffix for suffix in EXTRAS if foreign[suffix] and suffix not in SOUGHT]:
+        told = ", ".join(f"{foreign[suffix]} {suffix}" for suffix in passed_over)
+        extras = ",".join(sorted({EXTRAS[suffix] for suffix in passed_over}))
+        way_out = f"pip install '.[{extras}]' lets diffbin open such files; or convert them, to .jpg or .png."
+        warnings.warn(f"Passed over in {folder}: {told}. {way_out}", DiffbinWarning, stacklevel=2)
     return sorted([path for path in pictures if os.path.isfile(path)] + closed)  # noqa: PTH113
 
 
 def _is_picture(name: str, beside: set[str]) -> bool:
     """By its suffix; not an overlay that an earlier call has drawn."""
-    return Path(name).suffix.lower() in SUFFIXES and not _is_written(name, OVERLAY, beside)
+    return Path(name).suffix.lower() in SOUGHT and not _is_written(name, OVERLAY, beside)
 
 
 def _is_written(name: str, ending: str, beside: set[str]) -> bool:
@@ -207,7 +218,7 @@ def _answers(detector: Detector, jobs: Sequence[Job]) -> Generator[Callable[[], 
                 done += 1
 
 
-def _detect(detector: Detector, picture: Path) -> Detections:
+def _detect(detector: Detector, picture: Source) -> Detections:
     try:
         return detector.detect(picture)
     except DiffbinError:
@@ -216,6 +227,6 @@ def _detect(detector: Detector, picture: Path) -> Detections:
         return _fail(picture, error)
 
 
-def _fail(picture: Path, error: Exception) -> Detections:
+def _fail(picture: Source, error: Exception) -> Detections:
     reason = str(error).strip().partition("\n")[0]
     raise InputError(f"{picture} could not be computed ({type(error).__name__}: {reason}).") from None

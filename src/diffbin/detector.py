@@ -14,6 +14,7 @@ from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.image import ImageSource, Picture, Resize, load, resized
+from diffbin.pages import Page
 from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Detector:
         own = self.engine.recipe.preprocess
         if self.tile == "off":
             if resize.loses_text(self.preprocess, own):
-                tiling.warn(resize, str(source) if isinstance(source, str | Path) else "The picture")
+                tiling.warn(resize, str(source) if isinstance(source, str | Path | Page) else "The picture")
             return None
         side = tiling.side(resize, self.tile, self.preprocess, own)
         if not side:

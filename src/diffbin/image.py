@@ -9,19 +9,29 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from diffbin import heic
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
 
 Picture = NDArray[np.uint8]
 """`(h, w, 3)` uint8 RGB, upright."""
-ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """What makes a picture itself when its turn comes, as a page of a document: `(h, w, 3)` uint8 RGB, upright."""
+
+    def load(self) -> Picture: ...
+
+
+ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image | Loadable
 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
@@ -43,7 +53,7 @@ TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black a
 
 
 def load(source: ImageSource) -> Picture:
-    """A picture from a path, encoded bytes, a Pillow image or an array: `(h, w, 3)` uint8 RGB, upright by its EXIF.
+    """A picture of any source: `(h, w, 3)` uint8 RGB, upright by its EXIF.
 
     Arrays are `(h, w)` grey, `(h, w, 3)` RGB or `(h, w, 4)` RGBA uint8, and taken to be upright; what OpenCV reads is
     BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Files of 16 bits a channel are taken at their
@@ -61,8 +71,9 @@ def load(source: ImageSource) -> Picture:
     if isinstance(source, bytes):
         return _from_bytes(source, "the picture")
     if isinstance(source, str | Path):
-        path = Path(source)
-        return _from_bytes(read_bytes(path), str(path))
+        return _from_bytes(read_bytes(Path(source)), str(Path(source)))
+    if isinstance(source, Loadable):
+        return _from_array(source.load())
     raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
 
 
@@ -78,16 +89,25 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
 
 
-def _from_bytes(content: bytes, name: str) -> Picture:
+def load_frame(path: Path, frame: int) -> Picture:
+    """One of the pictures in a file, from 0, as `load`."""
+    return _from_bytes(read_bytes(path), str(path), frame)
+
+
+def _from_bytes(content: bytes, name: str, frame: int | None = None) -> Picture:
     if not content:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
-    with _opened(content, name) as image:
+    with _opened(content, name, frame or 0) as image:
+        if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
+            check_size((image.height, image.width), name)
+            fast = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
+            if fast is not None:
+                return np.asarray(fast, np.uint8)
         pages = image.format == "TIFF" and getattr(image, "is_animated", False)  # of other formats they are frames
-        picture = _decode(image, content, name)
-    if pages:
-        told = f"{name} has several pages, and the first is taken; `tiffsplit` makes files of single ones."
-        warnings.warn(told, DiffbinWarning, stacklevel=3)
+        picture = _from_pillow(image, name)
+    if pages and frame is None:
+        warnings.warn(f"{name} has several pages; the first is taken, see diffbin.pages.", DiffbinWarning, stacklevel=3)
     return picture
 
 
@@ -99,7 +119,6 @@ class _Parts(io.BytesIO):
         self.name, self.left = name, MAX_READS
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next part."""
         self.left -= 1
         if self.left < 0:
             raise LimitError(f"{self.name} has more than {MAX_READS} parts; save it anew.")
@@ -107,22 +126,16 @@ class _Parts(io.BytesIO):
 
 
 @contextmanager
-def _opened(content: bytes, name: str) -> Iterator[Image.Image]:
-    with _errors_of_pillow(name), Image.open(parts := _Parts(content, name), formats=OPENED) as image:
+def _opened(content: bytes, name: str, frame: int = 0) -> Iterator[Image.Image]:
+    parts = _Parts(content, name)
+    formats = heic.formats(name) if heic.BEGINS.match(content) else OPENED
+    with _errors_of_pillow(name), Image.open(parts, formats=formats) as image:
+        image.seek(frame)
         parts.left += image.width * image.height if image.format == "PPM" else 0  # some are read pixel by pixel
         tags = getattr(image, "tag_v2", {})  # of a TIFF, whose tiles may be larger than the picture
         if TILE_LENGTH in tags and TILE_WIDTH in tags:
             check_size((tags[TILE_LENGTH], tags[TILE_WIDTH]), f"a tile of {name}")
         yield image
-
-
-def _decode(image: Image.Image, content: bytes, name: str) -> Picture:
-    if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
-        check_size((image.height, image.width), name)
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
-        if picture is not None:
-            return np.asarray(picture, np.uint8)
-    return _from_pillow(image, name)
 
 
 @contextmanager
@@ -165,8 +178,7 @@ def _by_strips(image: Image.Image, mode: str) -> Picture:
 
 def _from_array(array: NDArray[np.uint8]) -> Picture:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        shape = " x ".join(map(str, array.shape))
-        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {shape}.")
+        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {array.shape}.")
     if array.dtype != np.uint8:
         way_out = TO_UINT8.get(array.dtype.kind, "pass numbers")
         raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
@@ -238,8 +250,7 @@ class Resize:
     def by(cls, original: tuple[int, int], ratio: float, config: Preprocess) -> "Resize":
         """The resize by a given ratio, whatever size comes out; of `config` only `multiple_px` counts."""
         resized = tuple(max(1, int(side * ratio + 0.5)) for side in original)
-        multiple = config.multiple_px
-        padded = tuple(-(-side // multiple) * multiple for side in resized)
+        padded = tuple(-(-side // config.multiple_px) * config.multiple_px for side in resized)
         return cls(original, (resized[0], resized[1]), (padded[0], padded[1]))
 
     @classmethod

@@ -21,6 +21,7 @@ from diffbin import Detections, Detector, answers, batch, cli, zoo
 from diffbin.answers import Output
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.openvino import OpenVinoEngine
+from diffbin.image import SUFFIXES
 
 
 def run(
@@ -222,7 +223,7 @@ def test_names_that_the_terminal_cannot_show(monkeypatch: pytest.MonkeyPatch) ->
     terminal = TextIOWrapper(BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
     answers.show("\u00fc\udce9.png,0.9\n")
-    assert terminal.buffer.getvalue() == b"\\xfc\\udce9.png,0.9\n"  # type: ignore[attr-defined]
+    assert terminal.buffer.getvalue() == b"\\xfc\\udce9.png,0.9\n"
 
 
 @pytest.mark.usefixtures("dark")
@@ -237,7 +238,7 @@ def test_regions_are_cut_out(io: Run, pages: Path) -> None:
         assert crops == {f"{i}.png" for i in range(1, len(regions) + 1)} and regions
     with_crops = str(images / "**" / "*.png")
     jobs = batch.plan([with_crops], Output(folder=images, crop=True))
-    assert sorted(job.name for job in jobs if "out" not in job.picture.parts) == ["img_1.png", "img_2.png"]
+    assert sorted(job.name for job in jobs if "out" not in job.path.parts) == ["img_1.png", "img_2.png"]
     folder = images / "img_1.crops"
     (folder / "99.png").write_bytes(b"of an earlier call")
     (folder / "mine.png").write_bytes(b"mine")
@@ -290,8 +291,12 @@ def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
 def test_what_is_to_be_converted_first_is_told(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
     for name in ("1.HEIC", "2.heic", "a.pdf", "notes.txt"):
         (pages / "images" / name).touch()
+    io[1].setattr(batch, "SOUGHT", SUFFIXES)  # as without the packages
     code, _, err = run(*io, "detect", pages / "images", "--model", model_file)
-    assert code == 0 and "Passed over in" in err and "2 .heic, 1 .pdf." in err
+    assert code == 0 and "Passed over in" in err and "2 .heic, 1 .pdf. pip install '.[heic,pdf]'" in err
+    io[1].setattr(batch, "SOUGHT", SUFFIXES | {".pdf"})
+    code, _, err = run(*io, "detect", pages / "images", "--model", model_file)
+    assert code == 1 and "2 .heic. pip install '.[heic]'" in err and "a.pdf cannot be read" in err
     code, _, err = run(*io, "detect", pages / "images" / "img_1.png", "--out", tmp_path / "a.json")
     assert code == 2 and f"> {tmp_path / 'a.json'}" in err
 

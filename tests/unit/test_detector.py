@@ -53,7 +53,7 @@ def test_mixed_channels() -> None:
     alpha = np.full((*PICTURE.shape[:2], 1), 255, np.uint8)
     found = DARK([PICTURE[:, :, 0], PICTURE, np.dstack([PICTURE, alpha])])
     assert [len(f) for f in found] == [3, 3, 3]
-    with pytest.raises(InputError, match="96 x 128 x 2"):
+    with pytest.raises(InputError, match=r"\(96, 128, 2\)"):
         DARK([PICTURE, PICTURE[:, :, :2]])
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
-from diffbin import image
+from diffbin import heic, image
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.image import Resize, load
@@ -160,7 +160,7 @@ def test_pages_after_the_first_are_told_of(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green", "blue")]
     pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "film.gif", save_all=True, append_images=pages[1:])
-    with pytest.warns(DiffbinWarning, match=r"scan\.tif has several pages, and the first is taken"):
+    with pytest.warns(DiffbinWarning, match=r"scan\.tif has several pages; the first is taken"):
         picture = load(tmp_path / "scan.tif")
     assert picture.shape == (20, 30, 3) and (picture == (255, 0, 0)).all()
     load(tmp_path / "film.gif")  # a warning would be an error
@@ -184,3 +184,27 @@ def test_a_tile_of_a_tiff_has_the_limit_of_a_picture() -> None:
     for look in (load, lambda content: image.header_size(content, "a.tif")):
         with pytest.raises(LimitError, match="has 30000 x 30000 pixels"):
             look(tiff)
+
+
+def test_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its content, whatever the file is called; with the package, or with one sentence without."""
+    (name,) = heic.formats("")
+    picture = Image.fromarray(np.kron(np.eye(4, dtype=np.uint8) * 255, np.ones((16, 16), np.uint8))).convert("RGB")
+    content = encode(picture, name, quality=95)
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert np.abs(load(tmp_path / "a.jpg").astype(int) - np.asarray(picture)).mean() < 4
+    assert image.header_size(content, "a.heic") == (64, 64)
+    with pytest.raises(InputError, match="damaged"):
+        load(content[:-200])
+    monkeypatch.setattr(heic, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"a\.jpg is HEIC, .*pip install '\.\[heic\]'"):
+        load(tmp_path / "a.jpg")
+    monkeypatch.undo()
+    monkeypatch.setattr(image, "MAX_PIXELS", 64 * 64 - 1)
+    with pytest.raises(LimitError):
+        load(content)
+
+
+def test_avif_is_no_heic() -> None:
+    assert not heic.BEGINS.match(b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B")
+    assert heic.BEGINS.match(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf")

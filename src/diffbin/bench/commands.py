@@ -58,7 +58,7 @@ def bench(
         batches=_numbers("batch", batch), threads=_numbers("threads", threads),
         peers=_texts(peers), turns=turns, many=many,
     )  # fmt: skip
-    found = nullcontext([job.picture for job in jobs(sources, Output())]) if sources else rendered()
+    found = nullcontext([job.path for job in jobs(sources, Output())]) if sources else rendered()
     console = Console(stderr=True)
     with found as pictures, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=turns)
