@@ -28,7 +28,8 @@ from diffbin import Detector
 from diffbin.decode import decode
 from diffbin.detections import Detections, Points
 from diffbin.geometry import area, intersections
-from diffbin.image import Picture, Resize, load
+from diffbin.image import Resize, load
+from diffbin.rgb import Picture
 from diffbin.tiling import Tiles, side
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

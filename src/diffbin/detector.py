@@ -13,7 +13,7 @@ from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.image import ImageSource, Picture, Resize, load, resized
+from diffbin.image import ImageSource, Loaded, Resize, load_for, resized
 from diffbin.pages import Page
 from diffbin.plain import from_dict, to_dict
 
@@ -113,16 +113,20 @@ class Detector:
 
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`. Warns, `SmallTextWarning`, of a large one that `tile` would help."""
-        picture = load(source)
-        found = self.in_tiles(picture, source)
+        loaded = self.load(source)
+        found = self.in_tiles(loaded, source)
         if found is not None:
             return found
-        resize, batch = self.prepare(picture)
+        resize, batch = self.prepare(loaded)
         return self.regions(self.engine.run(batch)[0, 0], resize)
 
-    def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
+    def load(self, source: ImageSource) -> Loaded:
+        """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
+        return load_for(source, self.preprocess if self.tile == "off" else None)
+
+    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
         """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
-        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
+        resize = Resize.fit(loaded.size, self.preprocess)
         own = self.engine.recipe.preprocess
         if self.tile == "off":
             if resize.loses_text(self.preprocess, own):
@@ -131,18 +135,17 @@ class Detector:
         side = tiling.side(resize, self.tile, self.preprocess, own)
         if not side:
             return None
-        return tiling.detect(picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
+        return tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], both divided by the map's stride."""
-        resize, batch = self.prepare(picture)
+        resize, batch = self.prepare(self.load(picture))
         return resize.crop(self.engine.run(batch)[0, 0])
 
-    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
+    def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
         """A picture as the network's input, `(1, 3, padded h, padded w)` float32, with the way back."""
-        picture = load(source)
-        resize = Resize.fit((picture.shape[0], picture.shape[1]), self.preprocess)
-        return resize, resize.apply(picture, self.preprocess)
+        resize = Resize.fit(loaded.size, self.preprocess)
+        return resize, resize.apply(loaded.picture, self.preprocess)
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
         """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of

@@ -9,19 +9,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from diffbin import heic
+from diffbin import heic, rgb
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
-
-Picture = NDArray[np.uint8]
-"""`(h, w, 3)` uint8 RGB, upright."""
+from diffbin.rgb import Picture
 
 
 @runtime_checkable
@@ -37,19 +35,18 @@ MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
+REDUCED = {  # bits of OpenCV, without that of colours: the decoder of JPEG shrinks by itself, by areas, in less time
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
-STRIP_PX = 64  # rows converted at a time
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
 OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)
-TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
-    "u": "if white is 65535, pass (array >> 8).astype('uint8')",
-    "i": "if white is 255, pass array.astype('uint8')",
-    "f": "if white is 1, pass (array * 255).astype('uint8')",
-    "b": "pass array.astype('uint8') * 255",
-}
 
 
 def load(source: ImageSource) -> Picture:
@@ -63,17 +60,32 @@ def load(source: ImageSource) -> Picture:
     Raises `InputError` when it cannot be read, `LimitError` when it is too large. What Pillow has to say of odd
     metadata comes as its own warnings; silencing them here would not be safe among threads.
     """
+    return load_for(source, None).picture
+
+
+class Loaded(NamedTuple):
+    """A picture, `(h, w, 3)` uint8 RGB, upright, perhaps with fewer pixels than it has; and the `(h, w)` it has."""
+
+    picture: Picture
+    size: tuple[int, int]
+
+
+def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
+    """As `load`, but with no more pixels of a JPEG than the network's input asks for, as far as the decoder can.
+
+    It can decode to 1/2, 1/4 and 1/8, rounded up, in half of the time; it averages, where `Resize` takes samples.
+    """
+    if isinstance(source, bytes):
+        return _from_bytes(source, "the picture", config)
+    if isinstance(source, str | Path):
+        return _from_bytes(read_bytes(Path(source)), str(Path(source)), config)
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _whole(_from_array(source))
     if isinstance(source, Image.Image):
         with _errors_of_pillow("the picture"):
-            return _from_pillow(source, "the picture")
-    if isinstance(source, bytes):
-        return _from_bytes(source, "the picture")
-    if isinstance(source, str | Path):
-        return _from_bytes(read_bytes(Path(source)), str(Path(source)))
+            return _whole(_from_pillow(source, "the picture"))
     if isinstance(source, Loadable):
-        return _from_array(source.load())
+        return _whole(_from_array(source.load()))
     raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
 
 
@@ -91,24 +103,42 @@ def read_bytes(path: Path) -> bytes:
 
 def load_frame(path: Path, frame: int) -> Picture:
     """One of the pictures in a file, from 0, as `load`."""
-    return _from_bytes(read_bytes(path), str(path), frame)
+    return _from_bytes(read_bytes(path), str(path), None, frame).picture
 
 
-def _from_bytes(content: bytes, name: str, frame: int | None = None) -> Picture:
+def _whole(picture: Picture) -> Loaded:
+    return Loaded(picture, (picture.shape[0], picture.shape[1]))
+
+
+def _from_bytes(content: bytes, name: str, config: Preprocess | None, frame: int | None = None) -> Loaded:
     if not content:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
     with _opened(content, name, frame or 0) as image:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
             check_size((image.height, image.width), name)
-            fast = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)  # upright, too
-            if fast is not None:
-                return np.asarray(fast, np.uint8)
+            fast = _from_jpeg(content, (image.height, image.width), config)
+            if fast:
+                return fast
         pages = image.format == "TIFF" and getattr(image, "is_animated", False)  # of other formats they are frames
         picture = _from_pillow(image, name)
     if pages and frame is None:
-        warnings.warn(f"{name} has several pages; the first is taken, see diffbin.pages.", DiffbinWarning, stacklevel=3)
-    return picture
+        warnings.warn(f"{name} has several pages; the first is taken, see diffbin.pages.", DiffbinWarning, stacklevel=4)
+    return _whole(picture)
+
+
+def _from_jpeg(content: bytes, stored: tuple[int, int], config: Preprocess | None) -> Loaded | None:
+    """By OpenCV, upright too; None where it cannot."""
+    most = 1 / Resize.fit(stored, config).ratio if config else 1
+    factor = max(factor for factor in REDUCED if factor <= max(most, 1))
+    reduced = tuple(-(-side // factor) for side in stored)
+    if reduced[0] == reduced[1] and stored[0] != stored[1]:  # nothing would tell whether it was turned
+        factor, reduced = 1, stored
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[factor] | cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        return None
+    size = stored if picture.shape[:2] == reduced else stored[::-1]
+    return Loaded(np.asarray(picture, np.uint8), size)
 
 
 class _Parts(io.BytesIO):
@@ -154,50 +184,15 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
 
 def _from_pillow(image: Image.Image, name: str) -> Picture:
     check_size((image.height, image.width), name)
-    deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
-    if image.mode in ("I", "F") and not deep:
-        raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)  # copies the picture in any case
-    if image.mode.startswith("I;16") or deep:
-        return _from_array((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return _by_strips(image, "RGBA")
-    return _by_strips(image, "RGB")
-
-
-def _by_strips(image: Image.Image, mode: str) -> Picture:
-    """Pillow would hold the picture three times more on the way to an array."""
-    picture = np.empty((image.height, image.width, 3), np.uint8)
-    for top in range(0, image.height, STRIP_PX):
-        strip = picture[top : top + STRIP_PX]
-        pixels = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert(mode))
-        strip[:] = pixels if mode == "RGB" else on_white(pixels)
-    return picture
+    return rgb.from_pillow(image, name)
 
 
 def _from_array(array: NDArray[np.uint8]) -> Picture:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {array.shape}.")
-    if array.dtype != np.uint8:
-        way_out = TO_UINT8.get(array.dtype.kind, "pass numbers")
-        raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
+    rgb.check_array(array)
     check_size((array.shape[0], array.shape[1]), "the array")
-    if array.ndim == 2:
-        return np.repeat(array[:, :, None], 3, axis=2)
-    if array.shape[2] == 3:
-        return np.ascontiguousarray(array)
-    return on_white(array)
-
-
-def on_white(rgba: NDArray[np.uint8]) -> Picture:
-    """`(h, w, 4)` uint8 RGBA -> `(h, w, 3)` uint8 RGB: what is transparent shows white."""
-    picture = np.empty((*rgba.shape[:2], 3), np.uint8)
-    for top in range(0, len(rgba), STRIP_PX):  # sums need 16 bits, of a strip at a time
-        strip = rgba[top : top + STRIP_PX]
-        alpha = strip[:, :, 3:].astype(np.uint16)
-        picture[top : top + STRIP_PX] = (strip[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return picture
+    return rgb.from_array(array)
 
 
 def header_size(content: bytes, name: str) -> tuple[int, int]:

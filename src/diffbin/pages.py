@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from diffbin.errors import DiffbinWarning, InputError, LimitError
-from diffbin.image import Picture, check_size, load_frame
+from diffbin.image import check_size, load_frame
+from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

@@ -17,7 +17,7 @@ from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.files import write_whole
 from diffbin.formats.icdar import line
-from diffbin.image import Picture
+from diffbin.rgb import Picture
 
 LEFT_OUT = "left_out.txt"
 ODD_NAMES = "surrogateescape"  # file names need not be UTF-8

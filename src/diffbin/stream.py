@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Picture, Resize, load
+from diffbin.image import ImageSource, Loaded, Resize
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,14 @@ class Stages(Protocol):
 
     engine: Engine
 
-    def in_tiles(self, picture: Picture, source: ImageSource) -> Detections | None:
-        """The answer of a picture, `(h, w, 3)` uint8 RGB, that is looked at in tiles; None for any other."""
+    def load(self, source: ImageSource) -> Loaded:
+        """As much of a picture as is looked at; `InputError` if it is unusable."""
 
-    def prepare(self, source: ImageSource) -> tuple[Resize, NDArray[np.float32]]:
-        """A picture -> the way back, and the network's input `(1, 3, h, w)` float32; `InputError` if it is unusable."""
+    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
+        """The answer of a picture that is looked at in tiles; None for any other."""
+
+    def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
+        """A picture -> the way back, and the network's input `(1, 3, h, w)` float32."""
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
         """P `(h, w)` float32 -> the answer."""
@@ -139,7 +142,7 @@ class _Pipeline:
 
     def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
         with _errors_into([answer]):
-            picture = load(source)
+            picture = self._stages.load(source)
             found = self._stages.in_tiles(picture, source)
             if found is not None:
                 answer.set_result(found)

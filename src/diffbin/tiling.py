@@ -22,7 +22,8 @@ from diffbin.decode import ProbMap, decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, SmallTextWarning
-from diffbin.image import Picture, Resize
+from diffbin.image import Resize
+from diffbin.rgb import Picture
 
 Tile: TypeAlias = Literal["off", "auto"] | int
 """How large pictures are looked at: whole, in tiles where that is needed, or in tiles of this side in pixels."""

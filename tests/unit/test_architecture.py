@@ -16,8 +16,8 @@ from conftest import page
 
 SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
-    "errors": 0, "config": 1, "plain": 1, "overrides": 2, "files": 1, "heic": 1, "detections": 1, "geometry": 2,
-    "terminal": 2, "options": 2, "image": 2, "layout": 2, "decode": 3, "draw": 3, "crop": 3, "pages": 3,
+    "errors": 0, "config": 1, "plain": 1, "overrides": 2, "files": 1, "heic": 1, "rgb": 1, "detections": 1,
+    "geometry": 2, "terminal": 2, "options": 2, "image": 2, "layout": 2, "decode": 3, "draw": 3, "crop": 3, "pages": 3,
     "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
     "engines": 4, "tiling": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5, "detector": 6,
     "answers": 6, "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
@@ -109,14 +109,14 @@ def test_one_picture_passes_through_few_files(
     """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and the answer's writing."""
     from diffbin import batch, cli, detector  # noqa: F401  # what runs as they are imported is none of it
 
-    cv2.imwrite(str(tmp_path / "a.png"), page()[0])
+    cv2.imwrite(str(tmp_path / "a.jpg"), page()[0])
     seen: set[str] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_name != "<module>" and frame.f_code.co_filename.startswith(str(SOURCE)):
             seen.add(str(Path(frame.f_code.co_filename).relative_to(SOURCE).with_suffix("")))
 
-    command = ["diffbin", "detect", str(tmp_path / "a.png"), "--model", str(model_file), "--engine", "onnx"]
+    command = ["diffbin", "detect", str(tmp_path / "a.jpg"), "--model", str(model_file), "--engine", "onnx"]
     monkeypatch.setattr(sys, "argv", command)
     sys.setprofile(note)
     try:
@@ -125,6 +125,6 @@ def test_one_picture_passes_through_few_files(
         assert stop.code == 0
     finally:
         sys.setprofile(None)
-    assert capsys.readouterr().out.startswith('{"image": "a.png"')
+    assert capsys.readouterr().out.startswith('{"image": "a.jpg"')
     assert seen - {"__init__", "zoo/__init__", "config", "plain", "answers", "formats/json"} <= WAY
     assert len(WAY) <= 8

@@ -6,6 +6,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,11 +50,24 @@ def test_slivers(size: tuple[int, int], model_file: Path) -> None:
         check(detector(np.zeros(size, np.uint8)), size)
 
 
+def test_regions_of_a_large_jpeg_are_in_pixels_of_the_whole() -> None:
+    """Of which the detector has decoded a quarter in each direction."""
+    large = np.kron(PICTURE, np.ones((9, 9, 1), np.uint8))[::2, ::2].copy()
+    jpeg = cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    assert DARK.load(jpeg).picture.shape == (108, 144, 3)
+    found, (streamed,) = DARK(jpeg), DARK([jpeg])
+    assert found.size == streamed.size == large.shape[:2] and len(found) == 3
+    for answers in (found, streamed):
+        difference = answers.boxes() - Detector(DarkIsText())(large).boxes()
+        assert np.abs(difference).max() < 5  # a pixel of the map is 4.5
+    assert Detector(DarkIsText(), tile="auto").load(jpeg).picture.shape == large.shape
+
+
 def test_mixed_channels() -> None:
     alpha = np.full((*PICTURE.shape[:2], 1), 255, np.uint8)
     found = DARK([PICTURE[:, :, 0], PICTURE, np.dstack([PICTURE, alpha])])
     assert [len(f) for f in found] == [3, 3, 3]
-    with pytest.raises(InputError, match=r"\(96, 128, 2\)"):
+    with pytest.raises(InputError, match="96 x 128 x 2"):
         DARK([PICTURE, PICTURE[:, :, :2]])
 
 

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps
 from diffbin import heic, image
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
-from diffbin.image import Resize, load
+from diffbin.image import Resize, load, load_for
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 255, (20, 30, 3), np.uint8)
@@ -154,6 +154,41 @@ def test_jpegs_are_read_as_pillow_reads_them(orientation: int, mode: str) -> Non
     np.testing.assert_array_equal(load(content.getvalue()), expected)
     with pytest.raises(InputError, match="damaged"):
         load(content.getvalue()[:-40])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("size", "factor"), [((600, 1001), 4), ((330, 401), 2), ((230, 310), 1), ((1300, 1300), 8), ((1299, 1300), 1)]
+)
+def test_of_a_large_jpeg_no_more_is_decoded_than_needed(orientation: int, size: tuple[int, int], factor: int) -> None:
+    config = Preprocess(long_px=192, short_px=128)
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    smooth = np.stack([255 * x / width, 255 * y / height, 128 + 100 * np.sin(x / 40)], axis=2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    content = encode(Image.fromarray(smooth), "JPEG", exif=exif, quality=95)
+    whole, (picture, seen) = load(content), load_for(content, config)
+    assert seen == whole.shape[:2]
+    assert picture.shape[:2] == tuple(-(-side // factor) for side in seen)
+    resize = Resize.fit(seen, config)
+    assert min(np.subtract(picture.shape[:2], resize.resized)) >= 0
+    error = np.abs(resize.apply(picture, config) - resize.apply(whole, config))
+    assert error.mean() < 0.03  # of the normalised values, whose range is 4.4
+
+
+def test_what_is_no_large_jpeg_is_loaded_whole() -> None:
+    config = Preprocess(long_px=64, short_px=64)
+    picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    progressive = encode(Image.fromarray(picture), "JPEG", progressive=True)
+    for source in (picture, encode(Image.fromarray(picture), "PNG"), Image.fromarray(picture)):
+        assert load_for(source, config).picture.shape == (*load_for(source, config).size, 3) == (300, 400, 3)
+    assert load_for(progressive, config).picture.shape == (75, 100, 3)
+    assert load_for(progressive, None).picture.shape == (300, 400, 3)
+    square = encode(Image.fromarray(picture[:, :301]), "JPEG")  # half of it: (150, 151), a quarter: (75, 76)
+    assert load_for(square, config).size == (300, 301)
+    nearly = encode(Image.fromarray(picture[:, :299]), "JPEG")  # a quarter is a square, and may have been turned
+    assert load_for(nearly, config).picture.shape == (*load_for(nearly, config).size, 3) == (300, 299, 3)
 
 
 def test_pages_after_the_first_are_told_of(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from conftest import DarkIsText, small_recipe
 from diffbin import Detector, tiling
 from diffbin.config import Model, Preprocess, Recipe
 from diffbin.errors import ConfigError, SmallTextWarning
-from diffbin.image import ORDINARY, Picture, Resize
+from diffbin.image import ORDINARY, Resize
 from diffbin.plain import from_dict
+from diffbin.rgb import Picture
 from diffbin.tiling import Tiles
 
 CONFIG = Preprocess(long_px=128, short_px=96)  # an ordinary picture is seen at 0.1 of its size

@@ -20,7 +20,6 @@ from diffbin.config import Preprocess, Runtime
 from diffbin.detector import Detector
 from diffbin.engines import Engine
 from diffbin.errors import DependencyError, way_to_install
-from diffbin.image import load
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +97,7 @@ class Ours:
 
     def _input(self, path: Path) -> NDArray[np.float32]:
         """The network's input, `(batch, 3, h, w)` float32: the picture, as often as there is room."""
-        return np.repeat(self.detector.prepare(path)[1], self.batch, axis=0)
+        return np.repeat(self.detector.prepare(self.detector.load(path))[1], self.batch, axis=0)
 
     def _network(self, path: Path) -> Times:
         return {"network": _rested_ms(self.detector.engine.run, self._input(path)) / self.batch}
@@ -107,8 +106,8 @@ class Ours:
         """What `Detector.detect` does, one after the other, and then as it does it."""
         detector, times = self.detector, Times()
         time.sleep(REST_S)
-        picture, times["read"] = _timed(load, path)
-        (resize, batch), times["prepare"] = _timed(detector.prepare, picture)
+        loaded, times["read"] = _timed(detector.load, path)
+        (resize, batch), times["prepare"] = _timed(detector.prepare, loaded)
         prob, times["network"] = _timed(detector.engine.run, batch)
         _, times["decode"] = _timed(detector.regions, prob[0, 0], resize)
         times["total"] = _rested_ms(detector.detect, path)

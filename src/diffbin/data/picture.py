@@ -11,16 +11,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from diffbin.errors import InputError, LimitError
-from diffbin.image import OPENED, check_bytes, check_size, header_size, load, on_white, read_bytes
+from diffbin.image import OPENED, REDUCED, check_bytes, check_size, header_size, load, read_bytes
+from diffbin.rgb import on_white
 
 Pixels = NDArray[np.uint8]
 
-REDUCED = {  # the decoder of JPEG shrinks by itself, by areas as `augment` would, and saves most of what follows
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
 JPEG, GIF = b"\xff\xd8", b"GIF8"
 MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
 TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
@@ -86,7 +81,7 @@ class PictureFile:
                 rgb = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
                 return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
         as_stored = 0 if self.turned else cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = self._decode_as(REDUCED[factor] | as_stored)
+        pixels = self._decode_as(REDUCED[factor] | cv2.IMREAD_COLOR | as_stored)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
 
     def _load(self) -> Pixels:

@@ -64,7 +64,7 @@ def sample_sheet(detector: Detector, pictures: Sequence[Labelled]) -> Pixels:
 def _sample(detector: Detector, labelled: Labelled) -> Pixels:
     source, picture = labelled
     wanted, image = read_annotation(source, picture), picture.read()
-    resize, batch = detector.prepare(image)
+    resize, batch = detector.prepare(detector.load(image))
     prob = detector.engine.run(batch)[0, 0]
     groups = _groups(wanted, detector.regions(prob, resize))
     for colour, polygons in groups.items():

@@ -1,0 +1,71 @@
+"""What arrays and Pillow's images hold, as RGB of eight bits; `image` has checked their sizes before."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from diffbin.errors import InputError
+
+Picture: TypeAlias = NDArray[np.uint8]
+"""`(h, w, 3)` uint8 RGB, upright."""
+
+STRIP_PX = 64  # rows converted at a time
+TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
+    "u": "if white is 65535, pass (array >> 8).astype('uint8')",
+    "i": "if white is 255, pass array.astype('uint8')",
+    "f": "if white is 1, pass (array * 255).astype('uint8')",
+    "b": "pass array.astype('uint8') * 255",
+}
+
+
+def check_array(array: NDArray[np.uint8]) -> None:
+    """`InputError` unless it is `(h, w)`, `(h, w, 3)` or `(h, w, 4)` uint8."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {shape}.")
+    if array.dtype != np.uint8:
+        way_out = TO_UINT8.get(array.dtype.kind, "pass numbers")
+        raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
+
+
+def from_array(array: NDArray[np.uint8]) -> Picture:
+    """Grey, RGB or RGBA -> RGB; the array itself where it is RGB already."""
+    if array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    if array.shape[2] == 3:
+        return np.ascontiguousarray(array)
+    return on_white(array)
+
+
+def from_pillow(image: Image.Image, name: str) -> Picture:
+    """An upright image of any mode -> RGB. Raises `InputError` where its white is not known."""
+    deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
+    if image.mode in ("I", "F") and not deep:
+        raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
+    if image.mode.startswith("I;16") or deep:
+        return from_array((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return _by_strips(image, "RGBA")
+    return _by_strips(image, "RGB")
+
+
+def _by_strips(image: Image.Image, mode: str) -> Picture:
+    """Pillow would hold the picture three times more on the way to an array."""
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP_PX):
+        strip = picture[top : top + STRIP_PX]
+        pixels = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert(mode))
+        strip[:] = pixels if mode == "RGB" else on_white(pixels)
+    return picture
+
+
+def on_white(rgba: NDArray[np.uint8]) -> Picture:
+    """`(h, w, 4)` uint8 RGBA -> `(h, w, 3)` uint8 RGB: what is transparent shows white."""
+    picture = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for top in range(0, len(rgba), STRIP_PX):  # sums need 16 bits, of a strip at a time
+        strip = rgba[top : top + STRIP_PX]
+        alpha = strip[:, :, 3:].astype(np.uint16)
+        picture[top : top + STRIP_PX] = (strip[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return picture
