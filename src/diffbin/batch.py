@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,13 +15,28 @@ from rich.console import Console
 from rich.progress import track
 
 from diffbin import heic, pages
-from diffbin.answers import ANSWERS, CROPS, OVERLAY, Files, Job, Output, forget, is_there, show, write
+from diffbin.answers import (
+    ANSWERS,
+    CROP,
+    CROPS,
+    OVERLAY,
+    PAGE,
+    PAGE_DIGITS,
+    Files,
+    Job,
+    Output,
+    forget,
+    is_ours,
+    is_there,
+    show,
+    write,
+)  # fmt: skip
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
-from diffbin.pages import DOCUMENTS, Page, Source, pictures
+from diffbin.pages import DOCUMENTS, Page, Source
 
 SOUGHT = SUFFIXES | heic.SUFFIXES | pages.SOUGHT
 EXTRAS = {".heic": "heic", ".heif": "heic", ".pdf": "pdf"}  # what people take for pictures, and a package more opens
@@ -30,35 +45,36 @@ EXTRAS = {".heic": "heic", ".heif": "heic", ".pdf": "pdf"}  # what people take f
 def plan(sources: Sequence[str], output: Output) -> list[Job]:
     """A job for each picture of the sources: files, folders (searched below, in name order) and globs.
 
-    Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two pictures would share
-    a name, the second keeps its suffix, as in `a.png.txt`. What an earlier call has written is no picture of a folder:
-    nothing below an output folder that lies in it, and of a picture that has its answer beside it no overlay and none
-    of its crops. Raises `InputError` for a source without a picture, for several pictures whose answers would be
-    printed without their names, and for an answer in the place of a file that is none of ours, or may be the picture's
-    label: not with `resume`, for what is `unanswered` replaces no file, but then for two pictures whose answers would
-    share a name.
+    Answers are named after the picture, `<stem>.txt`, in the folders they were found in; where two files would share a
+    name, the second keeps its suffix, as in `a.png.txt`. What an earlier call has written is no picture of a folder:
+    nothing below an output folder that lies in it, no overlay and no page beside its answer, and no crop. Raises
+    `InputError` for a source without a picture, for several pictures whose answers would be printed without their
+    names, and for an answer in the place of a file that is none of ours, or may be the picture's label: not with
+    `resume`, for what is `unanswered` replaces no file, but then for two files whose answers would share a name.
     """
     way, taken, jobs = output.way, set[Path](), []
     for picture, below in _pictures(sources, output.folder):
-        for part, mark, fragment in _parts(picture):
-            called = (below / picture.name).as_posix() + fragment
-            if output.folder is None:
-                jobs.append(Job(part, called, fragment, None))
-                continue
-            base, first = output.folder / below, f"{picture.stem}{mark}"
-            names = chain((first, f"{picture.name}{mark}"), (f"{picture.name}{mark}-{i}" for i in count(2)))
-            name = next(base / name for name in names if base / name not in taken)
-            if output.resume and name != base / first:
-                told = f"The answers of {picture} and another picture would both be called {base / first}{way.suffix}"
-                raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
-            taken.add(name)
-            jobs.append(Job(part, called, fragment, Files.called(name, way)))
+        parts, called = _parts(picture), (below / picture.name).as_posix()
+        if output.folder is None:
+            jobs += [Job(part, called + fragment, fragment, None) for part, _, fragment in parts]
+            continue
+        first = output.folder / below / picture.stem
+        others = (first.with_name(f"{picture.name}{end}") for end in chain([""], (f"-{i}" for i in count(2))))
+        name = next(
+            name for name in chain([first], others) if taken.isdisjoint(_with(name, mark) for _, mark, _ in parts)
+        )
+        if output.resume and name != first:
+            told = f"The answers of {picture} and another picture would both be called {first}{way.suffix}"
+            raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
+        for part, mark, fragment in parts:
+            taken.add(_with(name, mark))
+            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, mark), way)))
     if output.folder is None and len(jobs) > 1 and not (way.apart or way.together):
-        apart = " or ".join(name for name, way in FORMATS.items() if way.apart)
+        apart = " or ".join(name for name, way in FORMATS.items() if way.apart or way.together)
         raise InputError(f"--format {output.format} does not tell pictures apart; give --out DIR, or take {apart}.")
-    if any(job.path.name.endswith(OVERLAY) or job.path.parent.name.endswith(CROPS) for job in jobs):
-        written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.crops)}
-        jobs = [job for job in jobs if not {_real(job.path), _real(job.path.parent)} & written]
+    if any(job.path.name.endswith((OVERLAY, PAGE)) for job in jobs):
+        written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.page)}
+        jobs = [job for job in jobs if _real(job.path) not in written]
     times = Counter(job.name for job in jobs)
     jobs = [replace(job, name=job.path.as_posix() + job.fragment) if times[job.name] > 1 else job for job in jobs]
     if not output.resume:
@@ -68,14 +84,18 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     return jobs
 
 
-def _parts(picture: Path) -> Iterator[tuple[Source, str, str]]:
-    """The pictures in a file, and what tells the files of their answers apart, and their names: `-01`, `#page=1`."""
-    parts = pictures(picture) if picture.suffix.lower() in DOCUMENTS else [picture]
-    for part in parts:
-        if isinstance(part, Page):
-            yield part, f"-{part.number:0{len(str(len(parts)))}}", part.fragment
-        else:
-            yield part, "", ""
+def _parts(picture: Path) -> list[tuple[Source, str, str]]:
+    """The pictures in a file, and what tells the files of their answers apart, and their names: `-001`, `#page=1`."""
+    if picture.suffix.lower() not in DOCUMENTS:
+        return [(picture, "", "")]
+    return [
+        (part, f"-{part.number:0{PAGE_DIGITS}}", part.fragment) if isinstance(part, Page) else (part, "", "")
+        for part in pages.pictures(picture)
+    ]
+
+
+def _with(name: Path, ending: str) -> Path:
+    return name.parent / (name.name + ending)
 
 
 def unanswered(jobs: Iterable[Job]) -> list[Job]:
@@ -91,19 +111,9 @@ def _check_replaceable(answer: Path, picture: Path, way: Format) -> None:
     """`InputError` where the file that an answer would replace may be somebody's work."""
     if way.suffix == ".txt" and _real(answer.parent) == _real(picture.parent):
         raise InputError(f"{answer} lies beside its picture and may be its label; give another folder as --out.")
-    if not _is_ours(answer, way):
+    if not is_ours(answer, way):
         told = f"{answer} is no answer of diffbin, and would be replaced"
         raise InputError(f"{told}; give another folder as --out, or keep it by --resume.")
-
-
-def _is_ours(path: Path, way: Format) -> bool:
-    """Whether a file begins as an answer does; one without any text found may be empty."""
-    try:
-        with path.open("rb") as file:
-            first = file.readline(1 << 20).rstrip(b"\r\n")
-    except OSError:
-        return True  # writing will tell why it cannot be replaced, in its turn
-    return not first or any(ours.begins.match(first) for ours in FORMATS.values() if ours.suffix == way.suffix)
 
 
 def _pictures(sources: Iterable[str], out: Path | None) -> Iterable[tuple[Path, Path]]:
@@ -130,7 +140,7 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
     if is_there(path) or not has_magic(source):
         return [(path, Path())]  # a missing file is told of in its turn
     files = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
-    matches = [path for path in files if path.suffix not in ANSWERS]
+    matches = [path for path in files if path.suffix not in ANSWERS and not _is_crop(path)]
     if not matches:
         raise InputError(f"No file matches {source}.")
     return [(p, Path()) for p in matches]
@@ -138,7 +148,7 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
 
 def _search(folder: Path, out: Path | None) -> list[Path]:
     """The pictures below, and the folders below that cannot be read: opening them tells why, in their turn."""
-    pictures, closed, answers = list[Path](), list[Path](), _real(out) if out else ""
+    found, closed, answers = list[Path](), list[Path](), _real(out) if out else ""
     foreign = Counter[str]()
 
     def refused(error: OSError) -> None:
@@ -148,26 +158,29 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
 
     for root, folders, files in os.walk(folder, onerror=refused):
         beside = set(files)
-        folders[:] = [name for name in folders if not _is_written(name, CROPS, beside)]
         folders[:] = [name for name in folders if not answers or _real(Path(root, name)) != answers]
-        pictures += [Path(root, name) for name in files if _is_picture(name, beside)]
+        found += [Path(root, name) for name in files if _is_picture(Path(root, name), beside)]
         foreign.update(Path(name).suffix.lower() for name in files)
     if passed_over := [suffix for suffix in EXTRAS if foreign[suffix] and suffix not in SOUGHT]:
         told = ", ".join(f"{foreign[suffix]} {suffix}" for suffix in passed_over)
         extras = ",".join(sorted({EXTRAS[suffix] for suffix in passed_over}))
         way_out = f"pip install '.[{extras}]' lets diffbin open such files; or convert them, to .jpg or .png."
         warnings.warn(f"Passed over in {folder}: {told}. {way_out}", DiffbinWarning, stacklevel=2)
-    return sorted([path for path in pictures if os.path.isfile(path)] + closed)  # noqa: PTH113
+    return sorted([path for path in found if os.path.isfile(path)] + closed)  # noqa: PTH113
 
 
-def _is_picture(name: str, beside: set[str]) -> bool:
-    """By its suffix; not an overlay that an earlier call has drawn."""
-    return Path(name).suffix.lower() in SOUGHT and not _is_written(name, OVERLAY, beside)
+def _is_picture(path: Path, beside: set[str]) -> bool:
+    """By its suffix; not what an earlier call has written besides an answer."""
+    return path.suffix.lower() in SOUGHT and not _is_crop(path) and not _is_written(path.name, beside)
 
 
-def _is_written(name: str, ending: str, beside: set[str]) -> bool:
-    """Whether it is called as what a call writes besides an answer, and that is among the files beside it."""
-    base = name.removesuffix(ending)
+def _is_crop(path: Path) -> bool:
+    return path.parent.name.endswith(CROPS) and CROP.fullmatch(path.name) is not None
+
+
+def _is_written(name: str, beside: set[str]) -> bool:
+    """Whether it is called as an overlay or a page, and the answer is among the files beside it."""
+    base = name.removesuffix(OVERLAY).removesuffix(PAGE)
     return base != name and any(base + way.suffix in beside for way in FORMATS.values())
 
 
@@ -187,7 +200,7 @@ def run(detector: Detector, jobs: Sequence[Job], output: Output) -> list[str]:
             except InputError as error:
                 failed.append(str(error))
                 if not output.resume:
-                    forget(job.files)
+                    forget(job, output.way)
                 continue
             if together:
                 found_in.append((job.name, found))

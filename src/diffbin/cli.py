@@ -5,6 +5,7 @@ off at the keyboard.
 """
 
 import json
+import logging
 import os
 import sys
 import warnings
@@ -43,6 +44,7 @@ _PLAIN = warnings.showwarning
 def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", DiffbinWarning)

@@ -21,7 +21,7 @@ def crops(picture: NDArray[np.uint8], detections: Detections) -> list[NDArray[np
 
 
 def crop(picture: NDArray[np.uint8], polygon: Points) -> NDArray[np.uint8]:
-    """What lies within an outline `(n, 2)`, in pixels, with its first edge on top; `(h, w, 3)` uint8.
+    """What lies within an outline `(n, 2)` of finite numbers, in pixels, with its first edge on top; `(h, w, 3)` uint8.
 
     A quad is stretched to the rectangle of its longer edges; of any other outline the least rectangle around it is
     taken. Outlines of diffbin begin nearest to the top left, so a line that runs up or down stays so. Where an outline

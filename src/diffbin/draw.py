@@ -1,7 +1,6 @@
 """Pictures of results, for people to look at."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -36,9 +35,9 @@ def outline(picture: NDArray[np.uint8], polygons: Sequence[Points], colour: tupl
     return drawn
 
 
-def encode(picture: NDArray[np.uint8], path: Path) -> bytes:
-    """An overlay as JPEG; `path` is what errors call its picture. Raises `InputError` where it is too large."""
+def encode(picture: NDArray[np.uint8], name: str) -> bytes:
+    """An overlay as JPEG; `name` is what errors call its picture. Raises `InputError` where it is too large."""
     if max(picture.shape) > JPEG_PX:
-        raise InputError(f"{path} has a side of more than {JPEG_PX} pixels; there is an answer, but no overlay.")
+        raise InputError(f"{name} has a side of more than {JPEG_PX} pixels; there is an answer, but no overlay.")
     _, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import IO, Any, BinaryIO, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from diffbin import heic, rgb
+from diffbin import heic, rgb, tiff
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.rgb import Picture
@@ -57,8 +57,7 @@ def load(source: ImageSource) -> Picture:
     upper 8; arrays and files of other numbers are refused, as their white is not known. Of a file with several pictures
     the first is taken, with a `DiffbinWarning` where they are pages. A file is read once, as it is at that moment.
 
-    Raises `InputError` when it cannot be read, `LimitError` when it is too large. What Pillow has to say of odd
-    metadata comes as its own warnings; silencing them here would not be safe among threads.
+    Raises `InputError` when it cannot be read, `LimitError` when it is too large. Pillow's own warnings are left alone.
     """
     return load_for(source, None).picture
 
@@ -83,7 +82,7 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
         return _whole(_from_array(source))
     if isinstance(source, Image.Image):
         with _errors_of_pillow("the picture"):
-            return _whole(_from_pillow(source, "the picture"))
+            return _whole(from_pillow(source, "the picture"))
     if isinstance(source, Loadable):
         return _whole(_from_array(source.load()))
     raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
@@ -101,29 +100,25 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
 
 
-def load_frame(path: Path, frame: int) -> Picture:
-    """One of the pictures in a file, from 0, as `load`."""
-    return _from_bytes(read_bytes(path), str(path), None, frame).picture
-
-
 def _whole(picture: Picture) -> Loaded:
     return Loaded(picture, (picture.shape[0], picture.shape[1]))
 
 
-def _from_bytes(content: bytes, name: str, config: Preprocess | None, frame: int | None = None) -> Loaded:
+def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
     if not content:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
-    with _opened(content, name, frame or 0) as image:
+    with opened(io.BytesIO(content), name) as image:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
             check_size((image.height, image.width), name)
             fast = _from_jpeg(content, (image.height, image.width), config)
             if fast:
                 return fast
-        pages = image.format == "TIFF" and getattr(image, "is_animated", False)  # of other formats they are frames
-        picture = _from_pillow(image, name)
-    if pages and frame is None:
-        warnings.warn(f"{name} has several pages; the first is taken, see diffbin.pages.", DiffbinWarning, stacklevel=4)
+        picture = from_pillow(image, name)
+        several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content))[0]) > 1
+    if several:
+        told = f"{name} has several pages; the first is taken, and diffbin.pages has all."
+        warnings.warn(told, DiffbinWarning, stacklevel=4)
     return _whole(picture)
 
 
@@ -141,26 +136,35 @@ def _from_jpeg(content: bytes, stored: tuple[int, int], config: Preprocess | Non
     return Loaded(np.asarray(picture, np.uint8), size)
 
 
-class _Parts(io.BytesIO):
+class _Parts:
     """An encoded picture; `LimitError` where it falls into too many parts, which Pillow goes through in Python."""
 
-    def __init__(self, content: bytes, name: str) -> None:
-        super().__init__(content)
-        self.name, self.left = name, MAX_READS
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.file, self.name, self.left = file, name, MAX_READS
 
-    def read(self, size: int | None = -1) -> bytes:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def read(self, size: int = -1) -> bytes:
         self.left -= 1
         if self.left < 0:
             raise LimitError(f"{self.name} has more than {MAX_READS} parts; save it anew.")
-        return super().read(size)
+        return self.file.read(size)
 
 
 @contextmanager
-def _opened(content: bytes, name: str, frame: int = 0) -> Iterator[Image.Image]:
-    parts = _Parts(content, name)
-    formats = heic.formats(name) if heic.BEGINS.match(content) else OPENED
-    with _errors_of_pillow(name), Image.open(parts, formats=formats) as image:
-        image.seek(frame)
+def opened(file: BinaryIO, name: str, frame: int | None = None) -> Iterator[Image.Image]:
+    """An encoded picture, at one of its frames, from 0, or at the one that counts as the first: of a TIFF, a page."""
+    begins = file.read(64)
+    if begins.startswith(b"%PDF-"):
+        raise InputError(f"{name} is a PDF; diffbin.pages makes pictures of its pages.")
+    if frame is None and begins.startswith(tiff.MAGIC):
+        frame = next(iter(tiff.frames(file)[0]), None)
+    file.seek(0)
+    parts = _Parts(file, name)
+    formats = heic.formats(name) if heic.BEGINS.match(begins) else OPENED
+    with _errors_of_pillow(name), Image.open(cast(IO[bytes], parts), formats=formats) as image:
+        image.seek(image.tell() if frame is None else frame)
         parts.left += image.width * image.height if image.format == "PPM" else 0  # some are read pixel by pixel
         tags = getattr(image, "tag_v2", {})  # of a TIFF, whose tiles may be larger than the picture
         if TILE_LENGTH in tags and TILE_WIDTH in tags:
@@ -182,7 +186,8 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
         raise InputError(f"{name} is damaged: {error}.") from None
 
 
-def _from_pillow(image: Image.Image, name: str) -> Picture:
+def from_pillow(image: Image.Image, name: str) -> Picture:
+    """As `load`; `name` is what errors call it."""
     check_size((image.height, image.width), name)
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)  # copies the picture in any case
@@ -197,7 +202,7 @@ def _from_array(array: NDArray[np.uint8]) -> Picture:
 
 def header_size(content: bytes, name: str) -> tuple[int, int]:
     """(h, w) of an encoded picture as it is stored, by its header alone. Raises as `load` does."""
-    with _opened(content, name) as image:
+    with opened(io.BytesIO(content), name) as image:
         return image.height, image.width
 
 

@@ -2,39 +2,39 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image
 
+from diffbin import tiff
 from diffbin.errors import DiffbinWarning, InputError, LimitError
-from diffbin.image import check_size, load_frame
+from diffbin.image import check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
 DPI = 150  # that a PDF is drawn at: letters of ten points are some 20 pixels high
+SCALE = DPI / 72 * (1 - 1e-6)  # sizes are rounded up, and a scan of 96 pixels, in points, comes to a trifle more
 MAX_PAGES = 10_000
 PDF = ".pdf"
 DOCUMENTS = frozenset({PDF, ".tif", ".tiff"})
 SOUGHT = frozenset({PDF} if find_spec("pypdfium2") else ())  # in folders, besides pictures
+WRONG_PASSWORD = 4  # of PDFium's errors
 _ONE_AT_A_TIME = Lock()  # PDFium is not made for threads
-SCALE = DPI / 72 * (1 - 1e-6)  # sizes are rounded up, and a scan of 96 pixels, in points, comes to a trifle more
-NEW_SUBFILE_TYPE = 254  # a tag of TIFF
-NO_PAGE = 1 | 4  # bits of it: a smaller copy, a mask
 
 
 @dataclass(frozen=True)
 class Page:
     """One page of a document, for `Detector` wherever it takes a picture; `number` counts from 1.
 
-    A PDF's page is drawn at `DPI`, turned as viewers show it, so a point of 1/72 inch is `DPI / 72` pixels.
+    A PDF's page is drawn turned as viewers show it, with `DPI / 72` pixels for a unit of the page, mostly 1/72 inch.
     """
 
     path: Path
@@ -50,25 +50,24 @@ class Page:
 
     def load(self) -> Picture:
         """`(h, w, 3)` uint8 RGB. Raises `InputError` where it cannot be read, `LimitError` where it is too large."""
-        if self.path.suffix.lower() != PDF:
-            return load_frame(self.path, self.number - 1)
-        with _ONE_AT_A_TIME:
-            return self._draw()
+        if self.path.suffix.lower() == PDF:
+            with _document(self.path) as document:
+                return self._drawn(document)
+        with _file(self.path) as file, opened(file, str(self), self.number - 1) as image:
+            return from_pillow(image, str(self))
 
-    def _draw(self) -> Picture:
+    def _drawn(self, document: "PdfDocument") -> Picture:
         from pypdfium2 import PdfiumError
 
-        document = _opened(self.path)
         try:
+            document.init_forms()  # else what was typed into them is left out
             page = document[self.number - 1]
             width, height = page.get_size()
             check_size((math.ceil(height * SCALE), math.ceil(width * SCALE)), str(self))
             pixels = page.render(scale=SCALE, rev_byteorder=True).to_numpy()
-            return np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3].copy()
+            return np.array(pixels[:, :, :3], np.uint8)  # a copy: the document takes its own along
         except (PdfiumError, IndexError) as error:
             raise InputError(f"{self} cannot be drawn: {str(error).rstrip('.')}.") from None
-        finally:
-            document.close()
 
 
 @dataclass(frozen=True)
@@ -90,64 +89,81 @@ Source: TypeAlias = Path | Page | Unreadable
 def pages(path: Path) -> list[Page]:
     """Those of a PDF or a TIFF, in their order; of a TIFF no smaller copies and no masks.
 
-    A file that is no TIFF has none. Raises `InputError` where a PDF cannot be read or has none, `LimitError` where
-    there are more than `MAX_PAGES`.
+    Raises `InputError` where it cannot be read or has none, `LimitError` where there are more than `MAX_PAGES`; warns
+    where a TIFF is cut off.
     """
-    numbers = _numbers(path) if path.suffix.lower() == PDF else _frames(path)
-    if len(numbers) > MAX_PAGES:
-        raise LimitError(f"{path} has more than {MAX_PAGES} pages; split it.")
-    return [Page(path, number) for number in numbers]
+    found, error = _pages(path)
+    if error:
+        warnings.warn(str(error), DiffbinWarning, stacklevel=2)
+    return found
 
 
 def pictures(path: Path) -> list[Source]:
     """A file's pages where it has several or is a PDF, else the file itself."""
+    if path.suffix.lower() != PDF and not _begins_as_tiff(path):
+        return [path]  # reading it tells what is wrong with it
     try:
-        found = pages(path)
-    except InputError as error:
-        return [Unreadable(path, error)]
-    return [*found] if len(found) > 1 or path.suffix.lower() == PDF else [path]
+        found, error = _pages(path)
+    except InputError as reason:  # reading a damaged TIFF tells more
+        return [Unreadable(path, reason) if path.suffix.lower() == PDF or isinstance(reason, LimitError) else path]
+    rest = [Unreadable(path, error)] if error else []
+    return [*found, *rest] if path.suffix.lower() == PDF or found[1:] or found[0].number > 1 else [path]
 
 
-def _numbers(path: Path) -> Sequence[int]:
-    with _ONE_AT_A_TIME:
-        document = _opened(path)
-        try:
-            count = len(document)
-        finally:
-            document.close()
-    if not count:
+def _begins_as_tiff(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in tiff.MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def _pages(path: Path) -> tuple[list[Page], InputError | None]:
+    """Those that can be told, and why it is not all of them."""
+    numbers: Sequence[int]
+    whole = True
+    if path.suffix.lower() == PDF:
+        with _document(path) as document:
+            numbers = range(1, len(document) + 1)
+    else:
+        with _file(path) as file:
+            if file.read(4) not in tiff.MAGIC:
+                raise InputError(f"{path} is neither a PDF nor a TIFF, whose names end in .pdf, .tif and .tiff.")
+            frames, whole = tiff.frames(file)
+        numbers = [frame + 1 for frame in frames]
+    if not numbers:
         raise InputError(f"{path} has no pages.")
-    return range(1, count + 1)
+    if len(numbers) > MAX_PAGES:
+        raise LimitError(f"{path} has more than {MAX_PAGES} pages; split it.")
+    cut_off = None if whole else InputError(f"{path} is cut off after page {numbers[-1]}; the others are lost.")
+    return [Page(path, number) for number in numbers], cut_off
 
 
-def _opened(path: Path) -> "PdfDocument":
+@contextmanager
+def _document(path: Path) -> Iterator["PdfDocument"]:
     if not find_spec("pypdfium2"):
         raise InputError(f"{path} is a PDF, which takes a package: pip install '.[pdf]'; or draw its pages: pdftoppm.")
     from pypdfium2 import PdfDocument, PdfiumError
 
-    try:
-        with path.open("rb"):  # the package has no reason where this fails
-            return PdfDocument(path)
-    except PdfiumError as error:
-        told = f"{path} cannot be read as PDF, it is damaged or has a password"
-        raise InputError(f"{told}: {str(error).rstrip('.')}.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    with _file(path), _ONE_AT_A_TIME:  # the package has no reason where a file cannot be opened
+        try:
+            document = PdfDocument(path.absolute())  # it would take ~ for the user's folder
+        except PdfiumError as error:
+            told = f"{path} cannot be read as PDF: {str(error).rstrip('.')}."
+            if error.err_code == WRONG_PASSWORD:
+                told = f"{path} has a password; take it away first: qpdf --password=... --decrypt {path.name} open.pdf"
+            raise InputError(told) from None
+        try:
+            yield document
+        finally:
+            document.close()
 
 
-def _frames(path: Path) -> Sequence[int]:
-    """The numbers of a TIFF's pages, as far as they can be read, one by one: a file may have countless."""
-    numbers: list[int] = []
+@contextmanager
+def _file(path: Path) -> Iterator[BinaryIO]:
     try:
-        with Image.open(path, formats=("TIFF",)) as image:
-            for frame in range(MAX_PAGES + 1):
-                image.seek(frame)
-                if not image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & NO_PAGE:  # type: ignore[attr-defined]
-                    numbers.append(frame + 1)
-    except EOFError:  # behind the last one
-        return numbers
-    except Exception as error:  # damaged files bring up any of them; of one without a page reading it tells why
-        if numbers:
-            told = f"{path} is damaged after page {numbers[-1]}, and what follows is passed over: {error}."
-            warnings.warn(told, DiffbinWarning, stacklevel=2)
-    return numbers
+        file = path.open("rb")
+    except (OSError, ValueError) as error:  # the second of a name with a zero in it
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
+    with file:
+        yield file

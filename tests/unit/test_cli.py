@@ -210,7 +210,7 @@ def test_one_table_and_one_set_are_printed(io: Run, pages: Path, tmp_path: Path)
     assert code == 1 and [image["file_name"] for image in content["images"]] == ["img_1.png", "img_2.png"]
     assert len(content["annotations"]) == len(rows)
     code, _, err = run(*io, *command, "coco", "--out", tmp_path / "out")
-    assert code == 2 and "> out.json" in err and not (tmp_path / "out").exists()
+    assert code == 2 and "--format coco > coco.json" in err and not (tmp_path / "out").exists()
     for _ in range(2):  # the second in the place of the first
         assert run(*io, *command, "csv", "--out", tmp_path / "out")[0] == 1
     assert (tmp_path / "out" / "img_1.csv").read_text().startswith("image,score,")
@@ -236,29 +236,41 @@ def test_regions_are_cut_out(io: Run, pages: Path) -> None:
         regions = json.loads((out / "img_1.json").read_text())["regions"]
         crops = {path.name for path in (out / "img_1.crops").iterdir()}
         assert crops == {f"{i}.png" for i in range(1, len(regions) + 1)} and regions
-    with_crops = str(images / "**" / "*.png")
-    jobs = batch.plan([with_crops], Output(folder=images, crop=True))
-    assert sorted(job.name for job in jobs if "out" not in job.path.parts) == ["img_1.png", "img_2.png"]
+    (images / "img_1.json").unlink()  # as after a break
+    for source in (images, str(images / "**" / "*.png")):
+        jobs = batch.plan([str(source)], Output())
+        assert sorted(job.name for job in jobs) == ["img_1.png", "img_2.png"]
     folder = images / "img_1.crops"
-    (folder / "99.png").write_bytes(b"of an earlier call")
-    (folder / "mine.png").write_bytes(b"mine")
-    assert run(*io, *command, images, "--resume")[0] == 0 and (folder / "99.png").exists()
-    assert run(*io, *command, images)[0] == 0
-    assert not (folder / "99.png").exists() and (folder / "mine.png").read_bytes() == b"mine"
-    (images / "img_1.png").write_bytes(b"no picture")
-    (images / "img_2.png").write_bytes(b"no picture")
-    assert run(*io, *command, images)[0] == 1
-    assert [p.name for p in folder.iterdir()] == ["mine.png"] and not (images / "img_2.crops").exists()
+    (folder / "99.png").write_bytes(b"of the call that broke off")
+    (folder / "mine.txt").write_bytes(b"mine")
+    assert run(*io, *command, images, "--resume")[0] == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["1.png", "2.png", "mine.txt"]
+    assert run(*io, "detect", images, "--out", images)[0] == 0  # an answer that has none
+    assert [p.name for p in folder.iterdir()] == ["mine.txt"] and not (images / "img_2.crops").exists()
 
 
 @pytest.mark.usefixtures("dark")
-def test_crops_of_a_call_broken_off_are_completed(io: Run, pages: Path) -> None:
-    picture, folder = pages / "images" / "img_1.png", pages / "images" / "img_1.crops"
-    folder.mkdir()
-    (folder / "1.png").write_bytes(b"there")
-    command = ("--crop", "--resume", "--out", pages / "images")
-    assert run(*io, "detect", picture, *command)[0] == 0
-    assert (folder / "1.png").read_bytes() == b"there" and (folder / "2.png").exists()
+def test_an_answer_waits_for_its_pictures(io: Run, pages: Path, tmp_path: Path) -> None:
+    """Where one of them cannot be written there is no answer, so that --resume makes both."""
+    command = ("detect", pages / "images", "--crop", "--draw", "--out", tmp_path)
+    (tmp_path / "img_1.crops").write_text("in the way")
+    code, _, err = run(*io, *command)
+    assert code == 1 and "img_1.crops/1.png cannot be written" in err and not (tmp_path / "img_1.json").exists()
+    (tmp_path / "img_1.crops").unlink()
+    code, _, err = run(*io, *command, "--resume")
+    assert code == 0 and "1 of 2" in err
+    assert (tmp_path / "img_1.json").exists() and (tmp_path / "img_1.crops" / "2.png").exists()
+
+
+@pytest.mark.usefixtures("dark")
+def test_a_picture_that_fails_costs_nothing_of_others(io: Run, pages: Path, tmp_path: Path) -> None:
+    (pages / "images" / "img_1.png").write_bytes(b"no picture")
+    (tmp_path / "img_1.crops").mkdir()
+    kept = [tmp_path / "img_1.crops" / "7.png", tmp_path / "img_1.overlay.jpg"]
+    for path in kept:  # no answer of diffbin has ever been beside them
+        path.write_text("mine")
+    assert run(*io, "detect", pages / "images", "--out", tmp_path)[0] == 1
+    assert [path.read_text() for path in kept] == ["mine", "mine"]
 
 
 def test_an_old_answer_does_not_pass_for_that_of_a_picture_that_fails(

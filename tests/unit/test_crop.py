@@ -1,6 +1,5 @@
 """Regions cut out: the very pixels where nothing has to be turned, and the right way up where it has."""
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -60,4 +59,3 @@ def test_one_a_region_in_their_order() -> None:
     found = Detections([quad(0, 0, 5, 4), quad(8, 8, 3, 9)], np.ones(2, np.float32), NOISE.shape[:2])
     assert [c.shape for c in crops(NOISE, found)] == [(4, 5, 3), (9, 3, 3)]
     assert crops(NOISE, Detections([], np.zeros(0, np.float32), NOISE.shape[:2])) == []
-    cv2.imencode(".png", crops(NOISE, found)[0])  # an array of its own, whole

@@ -74,7 +74,7 @@ def test_coco_is_read_as_labels_again(tmp_path: Path) -> None:
 
 
 def test_page_xml() -> None:
-    """Valid by its schema: integers within the picture, lines within their region; `conf` is of `Coords`."""
+    """As its schema has it: whole pixels within the picture, lines within their region, the score of `Coords`."""
     root = ElementTree.fromstring(FORMATS["page"].write(FOUND, ODD))
     space = {"p": PAGE}
     page = root.find("p:Page", space)

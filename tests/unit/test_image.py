@@ -231,6 +231,9 @@ def test_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert image.header_size(content, "a.heic") == (64, 64)
     with pytest.raises(InputError, match="damaged"):
         load(content[:-200])
+    other = Image.new("RGB", (96, 64), "blue")
+    several = encode(picture, name, save_all=True, append_images=[other], primary_index=1)
+    assert load(several).shape == (64, 96, 3) and image.header_size(several, "") == (64, 96)
     monkeypatch.setattr(heic, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"a\.jpg is HEIC, .*pip install '\.\[heic\]'"):
         load(tmp_path / "a.jpg")

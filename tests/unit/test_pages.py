@@ -1,5 +1,6 @@
 """Documents: the pages of PDFs and TIFFs, each a picture of its own."""
 
+import io
 import json
 import struct
 import sys
@@ -13,8 +14,9 @@ from conftest import DarkIsText, page
 from diffbin import Detector, batch, cli, pages, zoo
 from diffbin.answers import Output
 from diffbin.errors import DiffbinWarning, InputError, LimitError
-from diffbin.image import load
+from diffbin.image import header_size, load
 from diffbin.pages import DPI, Page, pictures
+from diffbin.tiff import frames
 
 SHEETS = [page(words)[0] for words in (1, 2, 3)]  # 96 x 128
 
@@ -66,34 +68,119 @@ def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:
     assert len(pictures(pdf(tmp_path / "d.pdf", 1))) == 1
 
 
+def with_kind(content: bytes, place: int, kind: int) -> bytes:
+    """A TIFF, one of whose pictures, from 0, has another tag 254, which comes first as its number is the least."""
+    at = directories(content)[place]
+    (count,) = struct.unpack_from("<H", content, at)
+    entries = [content[at + 2 + 12 * i : at + 14 + 12 * i] for i in range(count)]
+    others = [entry for entry in entries if not entry.startswith((struct.pack("<H", 254), struct.pack("<H", 284)))]
+    block = b"".join([struct.pack("<HHII", 254, 4, 1, kind), *others])
+    assert len(others) == count - 1
+    return content[: at + 2] + block + content[at + 2 + len(block) :]
+
+
 def test_smaller_copies_and_masks_are_no_pages(tmp_path: Path) -> None:
     path = tiff(tmp_path / "pyramid.tif")
-    content = bytearray(path.read_bytes())
-    at = content.index(struct.pack("<HHI", 284, 3, 1), directories(bytes(content))[1])  # a tag that can be missing
+    whole = path.read_bytes()
     for kind in (1, 4):
-        content[at : at + 12] = struct.pack("<HHII", 254, 4, 1, kind)
-        path.write_bytes(content)
+        path.write_bytes(with_kind(whole, 1, kind))
         first, third = pictures(path)
         assert [str(part) for part in (first, third)] == [f"{path}#page=1", f"{path}#page=3"]
-    assert np.array_equal(load(third), SHEETS[2])
+        assert np.array_equal(load(third), SHEETS[2])
+    path.write_bytes(with_kind(with_kind(whole, 1, 1), 2, 1))
+    assert pictures(path) == [path] and np.array_equal(load(path), SHEETS[0])  # without a warning
+    path.write_bytes(with_kind(with_kind(whole, 0, 1), 1, 1))
+    assert [str(part) for part in pictures(path)] == [f"{path}#page=3"]
+    assert np.array_equal(load(path), SHEETS[2]) and header_size(path.read_bytes(), "") == (96, 128)
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")  # of Pillow
+def test_big_and_big_endian_tiffs() -> None:
+    for order, magic in (("<", b"II"), (">", b"MM")):
+        entry = struct.pack(f"{order}HHII", 254, 4, 1, 0)
+        copy = struct.pack(f"{order}HHII", 254, 4, 1, 1)
+        classic = (
+            magic + struct.pack(f"{order}HIH", 42, 8, 1) + entry + struct.pack(f"{order}IH", 26, 1) + copy + bytes(4)
+        )
+        assert frames(io.BytesIO(classic)) == ([0], True)
+        assert frames(io.BytesIO(classic[:30])) == ([0], False)
+        cycle = magic + struct.pack(f"{order}HIH", 42, 8, 1) + entry + struct.pack(f"{order}I", 8)
+        assert frames(io.BytesIO(cycle)) == ([0], True)
+        big = magic + struct.pack(f"{order}HHHQQHHQII", 43, 8, 0, 16, 1, 254, 4, 1, 4, 0) + bytes(8)
+        assert frames(io.BytesIO(big)) == ([], True)
+
+
 def test_a_tiff_cut_off_has_the_pages_before(tmp_path: Path) -> None:
     path = tiff(tmp_path / "a.tif")
     whole = path.read_bytes()
     path.write_bytes(whole[: directories(whole)[2] + 4])
-    with pytest.warns(DiffbinWarning, match="is damaged after page 2"):
-        assert len(pictures(path)) == 2
+    with pytest.warns(DiffbinWarning, match="is cut off after page 2"):
+        assert len(pages.pages(path)) == 2
+    first, second, rest = pictures(path)
+    assert np.array_equal(load(first), SHEETS[0]) and np.array_equal(load(second), SHEETS[1])
+    with pytest.raises(InputError, match=r"a\.tif is cut off after page 2"):
+        load(rest)
+
+
+def test_a_page_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif")
+    content = bytearray(path.read_bytes())
+    at = content.index(struct.pack("<HHI", 262, 3, 1), directories(bytes(content))[1]) + 8
+    content[at : at + 2] = struct.pack("<H", 77)  # no kind of colours
+    path.write_bytes(content)
+    first, second, third = pictures(path)
+    assert np.array_equal(load(first), SHEETS[0]) and np.array_equal(load(third), SHEETS[2])
+    with pytest.raises(InputError, match="#page=2 is damaged: unknown pixel mode"):
+        load(second)
+
+
+def form(path: Path, *, password: bool = False, count: int = 1) -> Path:
+    """A PDF whose page of 100 x 50 points has a field with a black box for what was typed into it."""
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [4 0 R] >> >>",
+        f"<< /Type /Pages /Kids [3 0 R] /Count {count} >>" if count else "<< /Type /Pages /Kids [] /Count 0 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 50] /Annots [4 0 R] >>",
+        "<< /Type /Annot /Subtype /Widget /FT /Tx /T (a) /Rect [10 10 60 40] /F 4 /P 3 0 R /AP << /N 5 0 R >> >>",
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 50 30] /Length 17 >>\nstream\n0 g 0 0 50 30 re f\nendstream",
+    ]
+    text, places = "%PDF-1.7\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(text))
+        text += f"{number} 0 obj\n{content}\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    owner = "ab" * 32
+    locked = f"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <{owner}> /U <{owner}> >> /ID [<00> <00>]"
+    trailer = f"<< /Size 6 /Root 1 0 R {locked if password else ''} >>"
+    text += f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n{trailer}\nstartxref\n{len(text)}\n%%EOF\n"
+    path.write_text(text)
+    return path
+
+
+def test_what_was_typed_into_a_form_is_drawn(tmp_path: Path) -> None:
+    (part,) = pictures(form(tmp_path / "a.pdf"))
+    picture = load(part)
+    assert picture.shape == (105, 209, 3)
+    assert not picture[50, 80].any() and (picture[50, 180] == 255).all()
 
 
 def test_what_cannot_be_opened_tells_why_in_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    damaged = tmp_path / "a.pdf"
+    damaged, locked = tmp_path / "a.pdf", form(tmp_path / "locked.pdf", password=True)
     damaged.write_bytes(b"%PDF-1.7 and nothing else")
-    for path, reason in ((damaged, "is damaged or has a password"), (tmp_path / "b.pdf", "No such file")):
+    for path, reason in (
+        (damaged, "cannot be read as PDF: Failed to load"),
+        (tmp_path / "b.pdf", "cannot be read: No such file"),
+        (form(tmp_path / "empty.pdf", count=0), "cannot be read as PDF"),
+        (locked, "has a password; .*qpdf"),
+    ):
         (part,) = pictures(path)
-        with pytest.raises(InputError, match=f"{path.name} .*{reason}"):
+        with pytest.raises(InputError, match=f"{path.name} {reason}"):
             load(part)
+    foreign = tmp_path / "a.png"
+    foreign.write_bytes(b"no TIFF")
+    for path in (foreign, tmp_path / "missing.tif"):
+        with pytest.raises(InputError, match=path.name):
+            pages.pages(path)
+    with pytest.raises(InputError, match=r"diffbin\.pages"):
+        load(damaged)
     whole = pdf(tmp_path / "c.pdf")
     with pytest.raises(InputError, match="#page=4 cannot be drawn"):
         load(Page(whole, 4))
@@ -105,6 +192,12 @@ def test_what_cannot_be_opened_tells_why_in_its_turn(tmp_path: Path, monkeypatch
     monkeypatch.setattr("diffbin.pages.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install '\.\[pdf\]'"):
         load(pictures(whole)[0])
+
+
+def test_a_tilde_is_no_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "~nobody").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(pictures(pdf(Path("~nobody", "a.pdf")))) == 3
 
 
 def test_a_page_has_the_limit_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,19 +244,48 @@ def test_answers_are_named_after_their_pages(
     assert "bad.pdf cannot be read as PDF" in printed.err and "1 of 7" in printed.err
     assert detect(monkeypatch, folder, "--out", out, "--draw", "--crop", "--format", "page") == 1
     texts = sorted(path.name for path in out.glob("*.xml"))
-    assert texts == [f"{name}-{n}.xml" for name in ("a", "a.tiff") for n in (1, 2, 3)]
-    assert 'imageFilename="../in/a.pdf#page=2"' in (out / "a-2.xml").read_text()
-    assert len(list((out / "a-3.crops").iterdir())) == 3
-    assert load(out / "a-1.overlay.jpg").shape == (96, 128, 3)
+    assert texts == [f"{name}-00{n}.xml" for name in ("a", "a.tiff") for n in (1, 2, 3)]
+    assert 'imageFilename="a-002.page.png"' in (out / "a-002.xml").read_text()  # which other programs can show
+    assert load(out / "a-002.page.png").shape == load(out / "a-001.overlay.jpg").shape == (96, 128, 3)
+    assert len(list((out / "a-003.crops").iterdir())) == 3
     (folder / "a.tiff").unlink()
     (folder / "bad.pdf").unlink()
-    (out / "a-2.xml").unlink()
+    (out / "a-002.xml").unlink()
     assert detect(monkeypatch, folder, "--out", out, "--format", "page", "--resume") == 0
-    assert "2 of 3" in capsys.readouterr().err and (out / "a-2.xml").exists()
+    assert "2 of 3" in capsys.readouterr().err and (out / "a-002.xml").exists()
 
 
-def test_ten_pages_keep_their_order(tmp_path: Path) -> None:
+def test_pages_that_were_written_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdf(tmp_path / "a.pdf")
+    for _ in range(2):
+        assert detect(monkeypatch, tmp_path, "--out", tmp_path, "--format", "alto", "--draw", "--crop") == 0
+        assert len(list(tmp_path.glob("*.xml"))) == 3
+
+
+def test_old_answers_do_not_pass_for_those_of_a_document_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, out = pdf(tmp_path / "a.pdf"), tmp_path / "out"
+    assert detect(monkeypatch, document, "--out", out, "--crop") == 0
+    for name in ("a-0004.json", "a-plan.json", "a-001b.json"):
+        (out / name).write_text("somebody's")
+    document.write_bytes(b"")
+    assert detect(monkeypatch, document, "--out", out) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["a-0004.json", "a-001b.json", "a-plan.json"]
+
+
+def test_pages_of_one_document_are_called_alike(tmp_path: Path) -> None:
+    """Also where one of the names is taken."""
+    images()[0].save(tmp_path / "a-001.png")
     images()[0].save(tmp_path / "a.pdf", save_all=True, append_images=images() * 3)
     jobs = batch.plan([str(tmp_path)], Output(folder=tmp_path / "out"))
     names = [job.files.text.name for job in jobs if job.files]
-    assert names == sorted(names) and names[0] == "a-01.json" and len(names) == 10
+    assert names == ["a-001.json", *(f"a.pdf-{n:03}.json" for n in range(1, 11))]
+
+
+def test_bench_takes_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdf(tmp_path / "a.pdf")
+    monkeypatch.setattr(sys, "argv", ["diffbin", "bench", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2

@@ -110,6 +110,11 @@ def test_it_answers_as_the_detector_does(port: int, format_: str) -> None:
     assert "x-diffbin-warning" not in headers
 
 
+def test_a_document_is_refused_for_what_it_is(port: int) -> None:
+    status, told = error(ask(port, "/detect", b"%PDF-1.7"))
+    assert status == 422 and "is a PDF" in told
+
+
 def form(*parts: tuple[str, bytes], kind: str = 'name="image"; filename="') -> tuple[bytes, dict[str, str]]:
     body = b"".join(
         f'--edge\r\nContent-Disposition: form-data; {kind}{name}"\r\n\r\n'.encode() + content + b"\r\n"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diffbin import zoo
-from diffbin.errors import ConfigError
+from diffbin.errors import ConfigError, InputError
 
 Size = tuple[int, int]
 
@@ -58,7 +58,10 @@ def bench(
         batches=_numbers("batch", batch), threads=_numbers("threads", threads),
         peers=_texts(peers), turns=turns, many=many,
     )  # fmt: skip
-    found = nullcontext([job.path for job in jobs(sources, Output())]) if sources else rendered()
+    files = [job.picture for job in jobs(sources, Output()) if isinstance(job.picture, Path)] if sources else []
+    if sources and not files:
+        raise InputError(f"There is no picture in {', '.join(sources)}; of documents draw the pages first.")
+    found = nullcontext(files) if sources else rendered()
     console = Console(stderr=True)
     with found as pictures, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=turns)
