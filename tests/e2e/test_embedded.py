@@ -22,6 +22,7 @@ def test_it_finds_the_words_of_the_examples() -> None:
     assert report.fixed.hmean == pytest.approx(0.9067, abs=0.03)  # measured; other machines round a little differently
 
 
+@pytest.mark.slow
 def test_the_model_for_lines_joins_them() -> None:
     """Of the examples' words some stand in one line."""
     pictures = sorted((ROOT / "examples").glob("*.jpg"))
@@ -36,6 +37,7 @@ def test_each_is_small_and_has_a_card(name: str) -> None:
     assert {"summary", "trained on", "training", "validation"} <= set(Detector(name).engine.card)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["diffbin-words", "diffbin-lines"])
 def test_weights_for_training_answer_the_same(name: str) -> None:
     picture = load(ROOT / "examples" / "img_925.jpg")
@@ -43,6 +45,7 @@ def test_weights_for_training_answer_the_same(name: str) -> None:
     assert np.abs(difference).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of other C libraries it is not known")
 def test_memory_is_not_asked_for_anew_with_each_picture() -> None:
     program = (

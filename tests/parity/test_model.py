@@ -25,9 +25,8 @@ MODELS = {
     "dbnetpp_resnet50-oclip_fpnc_1200e_icdar2015": (Model(backbone="resnet50_oclip", scale_fusion=True), 26_052_844),
 }
 
-QUICK = {  # each kind of layer and neck once; all are run by `make test`
+QUICK = {  # each kind of neck once; all are run by `make test`
     "dbnet_resnet18_fpnc_1200e_icdar2015",
-    "dbnet_resnet50-oclip_1200e_icdar2015",
     "dbnetpp_resnet50-dcnv2_fpnc_1200e_icdar2015",
 }
 

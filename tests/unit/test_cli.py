@@ -495,6 +495,7 @@ def test_lists_and_version(io: Run) -> None:
     assert "dbnet_resnet18_fpnc_1200e_icdar2015" in run(*io, "recipes")[1]
 
 
+@pytest.mark.slow
 def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     code, _, _ = run(*io, "synth", "--out", tmp_path / "set", "--count", 2, "--workers", 1, "--set", "size_px=96,96")
     assert code == 0 and len(list((tmp_path / "set" / "gt").iterdir())) == 2

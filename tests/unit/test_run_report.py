@@ -26,6 +26,7 @@ from diffbin.train.report.curves import chart
 from diffbin.train.report.sheets import sample_sheet
 
 
+@pytest.mark.slow
 def test_a_run_leaves_pictures_and_a_page(pages: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(small_recipe(pages, eval_every_steps=2, preflight=True), out=out)
@@ -85,6 +86,7 @@ def test_means_of_the_steps(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_time_aside_is_not_that_of_training(tmp_path: Path) -> None:
     with RunLog(Place(tmp_path, small_recipe(tmp_path), 0), total=1) as log:
         with log.aside():

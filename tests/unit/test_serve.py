@@ -318,6 +318,7 @@ def test_it_tells_what_it_is_and_does(port: int) -> None:
     info = json.loads(ask(port, "/info")[2])
     assert info["model"] == "dark" and info["engine"] == "dark is text" and info["limits"]["pixels"] == 1_000_000
     assert info["decode"]["shape"] == "quad"
+    ask(port, "/detect", PICTURE)  # there is no count before the first
     before = ask(port, "/metrics")[2].decode()
     ask(port, "/detect", PICTURE)
     after = ask(port, "/metrics")[2].decode()
@@ -337,6 +338,7 @@ def test_limits_are_numbers_above_zero() -> None:
         Limits(requests=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_ended(model_file: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "diffbin.cli", "serve", "--model", str(model_file), "--port", "0"]

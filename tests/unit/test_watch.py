@@ -41,6 +41,7 @@ def test_a_loss_that_does_not_fall_is_told(pages: Path, tmp_path: Path, lr: floa
         train(recipe, out=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_emulated_numbers_are_told_of(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "has_bf16", lambda: False)
     train(small_recipe(pages, steps=1), out=tmp_path / "single")
@@ -77,6 +78,7 @@ def test_patience() -> None:
         small_recipe(Path(), patience_evals=1)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_get_better_ends_with_its_best(pages: Path, tmp_path: Path) -> None:
     recipe = small_recipe(pages, steps=9, eval_every_steps=1, patience_evals=2)
     recipe = replace(recipe, optim=Optim(lr=1e-12))

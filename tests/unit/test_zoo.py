@@ -227,6 +227,7 @@ def test_get_installs_a_row_that_the_detector_takes_by_name(
     assert zoo.weights_of(ROW) == cache / f"{ROW}.safetensors"
 
 
+@pytest.mark.slow
 def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: Path, cache: Path) -> None:
     digest = hashlib.sha256(small_row).hexdigest()[:8]
     file = tmp_path / f"{ROW}_20220825_221614-{digest}.pth"
