@@ -14,7 +14,7 @@ from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.image import ImageSource, Loaded, Resize, load_for, resized
-from diffbin.pages import Page
+from diffbin.pages import Page, warn_of_print
 from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class Detector:
         if self.tile == "off":
             if resize.loses_text(self.preprocess, own):
                 tiling.warn(resize, str(source) if isinstance(source, str | Path | Page) else "The picture")
+            elif isinstance(source, Page):
+                warn_of_print(source, resize)
             return None
         side = tiling.side(resize, self.tile, self.preprocess, own)
         if not side:

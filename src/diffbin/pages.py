@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 
 from diffbin import tiff
-from diffbin.errors import DiffbinWarning, InputError, LimitError
-from diffbin.image import check_size, from_pillow, opened
+from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
+from diffbin.image import Resize, check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MAX_PAGES = 10_000
 PDF = ".pdf"
 DOCUMENTS = frozenset({PDF, ".tif", ".tiff"})
 SOUGHT = frozenset({PDF} if find_spec("pypdfium2") else ())  # in folders, besides pictures
+ENOUGH_RATIO = 1.25  # of a page's own size, for print of eight points; see `benchmarks.prints`
 WRONG_PASSWORD = 4  # of PDFium's errors
 _ONE_AT_A_TIME = Lock()  # PDFium is not made for threads
 
@@ -96,6 +97,18 @@ def pages(path: Path) -> list[Page]:
     if error:
         warnings.warn(str(error), DiffbinWarning, stacklevel=2)
     return found
+
+
+def warn_of_print(page: Page, resize: Resize) -> None:
+    """Says, `SmallTextWarning`, that small print is lost where a page of a PDF is seen smaller than it was drawn."""
+    if page.path.suffix.lower() == PDF and resize.ratio < 1:
+        enough = math.ceil(min(resize.original) * ENOUGH_RATIO / 100) * 100
+        told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
+        warnings.warn(
+            f"{told}; --size {enough} finds it (in Python: with_size({enough})).",
+            SmallTextWarning,
+            stacklevel=4,  # the line that called the detector
+        )
 
 
 def pictures(path: Path) -> list[Source]:

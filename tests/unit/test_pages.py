@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from conftest import DarkIsText, page
 from diffbin import Detector, batch, cli, pages, zoo
 from diffbin.answers import Output
-from diffbin.errors import DiffbinWarning, InputError, LimitError
+from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
 from diffbin.image import header_size, load
 from diffbin.pages import DPI, Page, pictures
 from diffbin.tiff import frames
@@ -57,6 +58,21 @@ def test_each_page_is_a_picture(tmp_path: Path) -> None:
             error = np.abs(picture.astype(int) - sheet)
             assert error.max() == 0 if path.suffix == ".tif" else error.mean() < 4  # a PDF holds them as JPEG
         assert [len(answer) for answer in Detector(DarkIsText())([*found])] == [1, 2, 3]
+
+
+def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
+    large = Image.fromarray(np.full((1754, 1240, 3), 255, np.uint8))
+    large.save(tmp_path / "a.pdf", save_all=True, append_images=[large], resolution=DPI)
+    small = Detector(DarkIsText()).with_size(900)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        list(small.stream(pictures(tmp_path / "a.pdf")))
+        list(small.with_size(1240).stream(pictures(tmp_path / "a.pdf")))
+    (told,) = caught
+    assert issubclass(told.category, SmallTextWarning)
+    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1600" in str(
+        told.message
+    )
 
 
 def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:
