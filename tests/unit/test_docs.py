@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -42,6 +43,11 @@ def commands() -> list[str]:
 def test_python_blocks_run(page: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     exec(compile(code, page, "exec"), {})
+
+
+def test_the_page_of_the_api_is_that_of_the_code() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "api.py"))["page"]()
+    assert made == (ROOT / "docs" / "api.md").read_text(), "python docs/api.py makes it anew"
 
 
 @pytest.mark.parametrize("line", commands())
