@@ -1,14 +1,21 @@
 """The answer of a detector: regions of text in one picture."""
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
 """`(n, 2)` float32, points `(x, y)` in pixels; (0, 0) is the top left corner of the top left pixel."""
+
+GAP_HEIGHTS = 1.5  # white between columns, in heights of their text
+COLUMN_LINES = 3  # of a column at least
+LINE_HEIGHTS = 8  # length of the lines of a column; what is shorter may be a price, or a number in a table
 
 
 @dataclass(frozen=True)
@@ -66,23 +73,15 @@ class Detections:
         return Detections(polygons, self.scores, self.size)
 
     def in_reading_order(self) -> "Detections":
-        """Line by line from the top, each from the left: for text in rows, a guess for any other layout.
+        """Line by line from the top, each from the left, and where text stands in columns, column by column.
 
-        A region goes on with the line while its middle lies within half a height of the line's first region.
+        A region goes on with the line while its middle lies within half a height of the line's first region. Columns
+        are told by a white band beside which there are lines of text, not words or numbers; a table is read in rows.
+        It is a guess for any other layout.
         """
         if not len(self):
             return self
-        left, top, _, bottom = self.boxes().T
-        centres = (top + bottom) / 2
-        # Plain numbers, for they are faster than arrays one by one.
-        middles, heights, lefts = centres.tolist(), (bottom - top).tolist(), left.tolist()
-        lines: list[list[int]] = []
-        for i in np.argsort(centres, kind="stable").tolist():
-            if lines and middles[i] - middles[lines[-1][0]] < heights[lines[-1][0]] / 2:
-                lines[-1].append(i)
-            else:
-                lines.append([i])
-        order = [i for line in lines for i in sorted(line, key=lefts.__getitem__)]
+        order = _in_order(_Boxes(*self.boxes().T.tolist()), list(range(len(self))))
         return Detections([self.polygons[i] for i in order], self.scores[order], self.size)
 
     def boxes(self) -> NDArray[np.float32]:
@@ -95,3 +94,84 @@ class Detections:
     def _joined(self) -> tuple[Points, list[int]]:
         """The points of all polygons in one array, and where each begins and the last ends."""
         return np.concatenate(self.polygons), list(accumulate(map(len, self.polygons), initial=0))
+
+
+class _Boxes(NamedTuple):
+    """Plain numbers, for they are faster than arrays one by one."""
+
+    left: list[float]
+    top: list[float]
+    right: list[float]
+    bottom: list[float]
+
+    def middle(self, i: int) -> float:
+        return (self.top[i] + self.bottom[i]) / 2
+
+    def height(self, i: int) -> float:
+        return self.bottom[i] - self.top[i]
+
+
+def _in_order(boxes: _Boxes, regions: list[int]) -> list[int]:
+    lines = _lines(boxes, regions)
+    order, at = list[int](), 0
+    while at < len(lines):
+        columns, rows = _columns(boxes, lines[at:])
+        if columns:
+            order += [i for column in columns for i in _in_order(boxes, column)]
+        else:
+            order += sorted(lines[at], key=boxes.left.__getitem__)
+        at += rows
+    return order
+
+
+def _lines(boxes: _Boxes, regions: list[int]) -> list[list[int]]:
+    """Regions beside each other, from the top."""
+    lines: list[list[int]] = []
+    for i in sorted(regions, key=boxes.middle):
+        if lines and boxes.middle(i) - boxes.middle(lines[-1][0]) < boxes.height(lines[-1][0]) / 2:
+            lines[-1].append(i)
+        else:
+            lines.append([i])
+    return lines
+
+
+def _columns(boxes: _Boxes, lines: list[list[int]]) -> tuple[list[list[int]], int]:
+    """Columns that the first lines stand in, from the left, and how many lines these are; else none, and one."""
+    height = median(boxes.height(i) for line in lines[:COLUMN_LINES] for i in line)
+    cover, gaps, rows = list[tuple[float, float]](), list[float](), 0
+    for line in lines:
+        wider = _joined(sorted([*cover, *((boxes.left[i], boxes.right[i]) for i in line)]))
+        found = [(a + b) / 2 for (_, a), (b, _) in pairwise(wider) if b - a >= GAP_HEIGHTS * height]
+        if not found and (gaps or rows == COLUMN_LINES):
+            break
+        cover, gaps, rows = wider, found, rows + 1
+    columns = [[list[int]() for _ in range(rows)] for _ in range(len(gaps) + 1)]
+    for row, line in enumerate(lines[:rows]):
+        for i in line:
+            columns[bisect(gaps, boxes.left[i])][row].append(i)
+    kept = list[list[list[int]]]()
+    for column in columns:
+        if not kept or _is_text(boxes, column, height):
+            kept.append(column)
+        else:  # words or numbers: they belong to what is beside them
+            kept[-1] = [a + b for a, b in zip(kept[-1], column, strict=True)]
+    if len(kept) < 2 or not _is_text(boxes, kept[0], height):
+        return [], 1
+    return [[i for line in column for i in line] for column in kept], rows
+
+
+def _joined(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Sorted intervals, those that touch made one."""
+    joined = intervals[:1]
+    for left, right in intervals[1:]:
+        if left <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], right)
+        else:
+            joined.append((left, right))
+    return joined
+
+
+def _is_text(boxes: _Boxes, column: list[list[int]], height: float) -> bool:
+    """Whether there are several lines, most of them long."""
+    lengths = [max(boxes.right[i] for i in line) - min(boxes.left[i] for i in line) for line in column if line]
+    return len(lengths) >= COLUMN_LINES and median(lengths) >= LINE_HEIGHTS * height

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diffbin.detections import Detections
 from diffbin.draw import draw
@@ -20,6 +22,55 @@ def test_reading_order() -> None:
     assert [p[0].tolist() for p in found.polygons] == [[5, 0], [60, 3], [10, 50], [100, 52], [10, 80]]
     assert found.scores.tolist() == pytest.approx([0.5, 0.6, 0.7, 0.9, 0.8])
     assert len(Detections([], np.zeros(0, np.float32), (5, 5)).in_reading_order()) == 0
+
+
+def placed(*places: tuple[int, int, int, int]) -> Detections:
+    """Upright regions of such left, top, width and height, mixed up."""
+    mixed = np.random.default_rng(0).permutation(len(places)).tolist()
+    return Detections([box(*places[i]) for i in mixed], np.ones(len(places), np.float32), (1000, 1000))
+
+
+def order(found: Detections) -> list[tuple[int, ...]]:
+    boxes = found.in_reading_order().boxes().astype(int).tolist()
+    return [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes]
+
+
+def column(left: int, top: int, rows: int, words: int = 1, width: int = 300) -> list[tuple[int, int, int, int]]:
+    gap, each = 8, (width + 8) // words
+    return [(left + each * i, top + 30 * row, each - gap, 20) for row in range(rows) for i in range(words)]
+
+
+@pytest.mark.parametrize("words", [1, 4])
+@pytest.mark.parametrize("shift", [0, 7, 15])
+def test_columns_are_read_one_after_the_other(words: int, shift: int) -> None:
+    """Under a title, above a caption, and once more; three of them too; their lines need not be level."""
+    page = [(200, 20, 500, 40), *column(50, 100, 9, words), *column(400, 100 + shift, 8, words)]
+    page += [(50, 400, 650, 20), *column(50, 450, 5, words), *column(400, 450 + shift, 6, words), (350, 650, 60, 20)]
+    assert order(placed(*page)) == page
+    three = [place for i in range(3) for place in column(20 + 340 * i, 50 + shift * (i % 2), 6, words)]
+    assert order(placed(*three)) == three
+
+
+def test_tables_and_receipts_are_read_in_rows() -> None:
+    for width in (40, 120):
+        rows = [(x, 50 + 30 * i, w, 20) for i in range(10) for x, w in ((50, 250), (600, width))]
+        assert order(placed(*rows)) == rows
+    few = [(x, 50 + 30 * i, 300, 20) for i in range(2) for x in (50, 600)]
+    assert order(placed(*few)) == few
+
+
+def test_a_number_beside_a_column_belongs_to_it() -> None:
+    numbered = [place for i in range(5) for place in ((20, 50 + 30 * i, 25, 20), (100, 50 + 30 * i, 300, 20))]
+    beside = column(500, 50, 5)
+    ended = [place for i in range(5) for place in ((500, 50 + 30 * i, 300, 20), (900, 50 + 30 * i, 25, 20))]
+    assert order(placed(*column(100, 50, 5), *beside)) == [*column(100, 50, 5), *beside]
+    assert order(placed(*column(100, 50, 5), *ended)) == [*column(100, 50, 5), *ended]
+    assert sorted(order(placed(*numbered, *beside))) == sorted([*numbered, *beside])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 400)] * 2, *[st.integers(0, 200)] * 2), max_size=40))
+def test_every_region_is_read_once(places: list[tuple[int, int, int, int]]) -> None:
+    assert sorted(order(placed(*places))) == sorted(places)
 
 
 def test_what_is_clipped_starts_at_its_top_left_still() -> None:
