@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +16,15 @@ from numpy.typing import NDArray
 from diffbin.crop import crops
 from diffbin.detections import Detections
 from diffbin.draw import draw, encode
-from diffbin.errors import InputError, OutputError
+from diffbin.errors import InputError, OutputError, PackageError
 from diffbin.files import write_whole
 from diffbin.formats import FORMATS, Format
 from diffbin.image import load
-from diffbin.pages import Page, Source, Unreadable
+from diffbin.pages import DOCUMENTS, Page, Source, Unreadable
 
 OVERLAY, CROPS, PAGE = ".overlay.jpg", ".crops", ".page.png"
-PAGE_DIGITS = 3  # at least, so that names sort
+OF_PAGE = re.compile(r"(.+)-\d{3,}", re.DOTALL)  # the names of its files, without their endings
+EMPTY = ".txt"  # of files that may be
 CROP = re.compile(r"[1-9]\d*\.png")
 ANSWERS = frozenset(way.suffix for way in FORMATS.values())
 
@@ -102,13 +105,16 @@ def is_there(path: Path) -> bool:
 
 
 def is_ours(path: Path, way: Format) -> bool:
-    """Whether a file begins as an answer does; one without any text found may be empty."""
+    """Whether a file begins as an answer does; one of the format icdar without any text found is empty."""
     try:
         with path.open("rb") as file:
-            first = file.readline(1 << 20).rstrip(b"\r\n")
+            first = file.readline(1 << 20)
     except OSError:
         return True  # writing will tell why it cannot be replaced, in its turn
-    return not first or any(ours.begins.match(first) for ours in FORMATS.values() if ours.suffix == way.suffix)
+    if not first:
+        return way.suffix == EMPTY
+    begins = (ours.begins for ours in FORMATS.values() if ours.suffix == way.suffix)
+    return any(begin.match(first.rstrip(b"\r\n")) for begin in begins)
 
 
 def write(job: Job, found: Detections, output: Output) -> None:
@@ -120,15 +126,18 @@ def write(job: Job, found: Detections, output: Output) -> None:
     if is_there(files.text):
         if output.resume:
             return  # it has come meanwhile
-        _forget_pictures(files)  # of that answer
+        _forget_pictures(files, way)  # of that answer
     elif output.crop:
         _forget_crops(files.crops)  # of a call that was broken off
     text = way.head + way.write(found, _link(job, files) if way.links else job.name)
     pictures, failed = _pictures(job, files, found, output)
     for path, content in pictures:
         write_whole(path, content)
-    # Last, so that where one is found, the pictures are there too; a file may have a name that is no UTF-8.
-    write_whole(files.text, text.encode("utf-8", "backslashreplace"))
+    try:  # last, so that where one is found, the pictures are there too; a file may have a name that is no UTF-8
+        write_whole(files.text, text.encode("utf-8", "backslashreplace"))
+    except InputError:
+        _forget_pictures(files, way)
+        raise
     if failed:
         raise failed
 
@@ -171,36 +180,70 @@ def _again(job: Job, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def forget(job: Job, way: Format) -> None:
-    """Removes what an earlier call has answered of a picture, or of a document, that cannot be read now."""
-    if job.files is None:
-        return
-    of_pages = _of_pages(job.files, way) if isinstance(job.picture, Unreadable) else []
-    for files in [job.files, *of_pages]:
-        if is_there(files.text) and is_ours(files.text, way):
-            _forget_pictures(files)
-            with suppress(OSError):
-                files.text.unlink()
+    """Removes what an earlier call has answered of a picture that cannot be read now."""
+    if job.files and is_there(job.files.text) and is_ours(job.files.text, way):
+        _forget(job.files, way)
 
 
-def _of_pages(document: Files, way: Format) -> list[Files]:
-    stem = document.text.name.removesuffix(way.suffix)
-    named = re.compile(rf"{re.escape(stem)}-\d{{{PAGE_DIGITS},}}{re.escape(way.suffix)}")
+def forget_lost_pages(jobs: Sequence[Job], way: Format) -> None:
+    """Removes what an earlier call has answered of pages that the documents among these jobs do not have any more."""
+    planned = {job.files.text for job in jobs if job.files}
+    documents = defaultdict[Path, set[str]](set)
+    for job in jobs:
+        missing = isinstance(job.picture, Unreadable) and isinstance(job.picture.error, PackageError)
+        if job.files and job.path.suffix.lower() in DOCUMENTS and not missing:
+            name = job.files.text.name.removesuffix(way.suffix)
+            number = job.picture.number if isinstance(job.picture, Page) else None
+            documents[job.files.text.parent].add(name if number is None else name.removesuffix(mark(number)))
+    for folder, names in documents.items():
+        for path in _listed(folder):
+            page = OF_PAGE.fullmatch(path.name.removesuffix(way.suffix))
+            ours = page and page[1] in names and path.name.endswith(way.suffix) and path not in planned
+            if page and ours and _is_of_page(path) and is_ours(path, way):
+                _forget(Files.called(path.with_name(page[0]), way), way)
+
+
+def _is_of_page(answer: Path) -> bool:
+    """Whether it tells of a page, and not of a picture that is called like one."""
+    try:
+        with answer.open("rb") as file:
+            begins = file.read(1 << 12)
+    except OSError:
+        return False
+    return b"#page=" in begins or PAGE.encode() in begins
+
+
+def mark(number: int) -> str:
+    """What tells the files of a page from those of the others."""
+    return f"-{number:03}"
+
+
+def _forget(files: Files, way: Format) -> None:
+    _forget_pictures(files, way)
     with suppress(OSError):
-        found = [path for path in document.text.parent.iterdir() if named.fullmatch(path.name)]
-        return [Files.called(path.with_name(path.name.removesuffix(way.suffix)), way) for path in found]
-    return []
+        files.text.unlink()
 
 
-def _forget_pictures(files: Files) -> None:
+def _forget_pictures(files: Files, way: Format) -> None:
+    """Unless the answer of another format has them, too."""
+    name = files.text.name.removesuffix(way.suffix)
+    if any(is_there(files.text.with_name(name + other)) for other in ANSWERS - {way.suffix}):
+        return
     _forget_crops(files.crops)
-    for path in (files.overlay, files.page):
+    for path in [files.overlay, *([files.page] if OF_PAGE.fullmatch(name) else [])]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
+def _listed(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return list(folder.iterdir())
+    return []
+
+
 def _forget_crops(folder: Path) -> None:
     with suppress(OSError):
-        for path in list(folder.iterdir()):
+        for path in _listed(folder):
             if CROP.fullmatch(path.name):
                 path.unlink(missing_ok=True)
         folder.rmdir()  # where nothing else lies in it

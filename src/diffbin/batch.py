@@ -19,21 +19,23 @@ from diffbin.answers import (
     ANSWERS,
     CROP,
     CROPS,
+    OF_PAGE,
     OVERLAY,
     PAGE,
-    PAGE_DIGITS,
     Files,
     Job,
     Output,
     forget,
+    forget_lost_pages,
     is_ours,
     is_there,
+    mark,
     show,
     write,
 )  # fmt: skip
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.errors import DiffbinError, DiffbinWarning, InputError
+from diffbin.errors import DiffbinError, DiffbinWarning, InputError, PackageError
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
 from diffbin.pages import DOCUMENTS, Page, Source
@@ -61,19 +63,21 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
         first = output.folder / below / picture.stem
         others = (first.with_name(f"{picture.name}{end}") for end in chain([""], (f"-{i}" for i in count(2))))
         name = next(
-            name for name in chain([first], others) if taken.isdisjoint(_with(name, mark) for _, mark, _ in parts)
+            name for name in chain([first], others) if taken.isdisjoint(_with(name, end) for _, end, _ in parts)
         )
         if output.resume and name != first:
-            told = f"The answers of {picture} and another picture would both be called {first}{way.suffix}"
+            both = next(_with(first, end) for _, end, _ in parts if _with(first, end) in taken)
+            told = f"The answers of {picture} and another picture would both be called {both}{way.suffix}"
             raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
-        for part, mark, fragment in parts:
-            taken.add(_with(name, mark))
-            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, mark), way)))
+        for part, end, fragment in parts:
+            taken.add(_with(name, end))
+            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, end), way)))
     if output.folder is None and len(jobs) > 1 and not (way.apart or way.together):
         apart = " or ".join(name for name, way in FORMATS.items() if way.apart or way.together)
         raise InputError(f"--format {output.format} does not tell pictures apart; give --out DIR, or take {apart}.")
     if any(job.path.name.endswith((OVERLAY, PAGE)) for job in jobs):
-        written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.page)}
+        written = {_real(job.files.overlay) for job in jobs if job.files}
+        written |= {_real(job.files.page) for job in jobs if job.files and isinstance(job.picture, Page)}
         jobs = [job for job in jobs if _real(job.path) not in written]
     times = Counter(job.name for job in jobs)
     jobs = [replace(job, name=job.path.as_posix() + job.fragment) if times[job.name] > 1 else job for job in jobs]
@@ -89,7 +93,7 @@ def _parts(picture: Path) -> list[tuple[Source, str, str]]:
     if picture.suffix.lower() not in DOCUMENTS:
         return [(picture, "", "")]
     return [
-        (part, f"-{part.number:0{PAGE_DIGITS}}", part.fragment) if isinstance(part, Page) else (part, "", "")
+        (part, mark(part.number), part.fragment) if isinstance(part, Page) else (part, "", "")
         for part in pages.pictures(picture)
     ]
 
@@ -140,7 +144,12 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
     if is_there(path) or not has_magic(source):
         return [(path, Path())]  # a missing file is told of in its turn
     files = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
-    matches = [path for path in files if path.suffix not in ANSWERS and not _is_crop(path)]
+    beside = {folder: set(os.listdir(folder)) for folder in {path.parent for path in files}}  # noqa: PTH208  # quicker
+    matches = [
+        path
+        for path in files
+        if path.suffix not in ANSWERS and not _is_crop(path) and not _is_written(path.name, beside[path.parent])
+    ]
     if not matches:
         raise InputError(f"No file matches {source}.")
     return [(p, Path()) for p in matches]
@@ -179,8 +188,10 @@ def _is_crop(path: Path) -> bool:
 
 
 def _is_written(name: str, beside: set[str]) -> bool:
-    """Whether it is called as an overlay or a page, and the answer is among the files beside it."""
-    base = name.removesuffix(OVERLAY).removesuffix(PAGE)
+    """Whether it is called as an overlay, or as a page of a document, and the answer is among the files beside it."""
+    base = name.removesuffix(OVERLAY)
+    if name.endswith(PAGE) and OF_PAGE.fullmatch(name.removesuffix(PAGE)):
+        base = name.removesuffix(PAGE)
     return base != name and any(base + way.suffix in beside for way in FORMATS.values())
 
 
@@ -199,7 +210,7 @@ def run(detector: Detector, jobs: Sequence[Job], output: Output) -> list[str]:
                 found = answer()
             except InputError as error:
                 failed.append(str(error))
-                if not output.resume:
+                if not output.resume and not isinstance(error, PackageError):
                     forget(job, output.way)
                 continue
             if together:
@@ -209,6 +220,8 @@ def run(detector: Detector, jobs: Sequence[Job], output: Output) -> list[str]:
                 write(job, found, output)
             except InputError as error:
                 failed.append(str(error))
+    if not output.resume:
+        forget_lost_pages(jobs, output.way)
     if together and found_in:
         show(together(found_in))
     return failed

@@ -136,6 +136,8 @@ class Detector:
             return None
         side = tiling.side(resize, self.tile, self.preprocess, own)
         if not side:
+            if isinstance(source, Page):
+                warn_of_print(source, resize)
             return None
         return tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
 

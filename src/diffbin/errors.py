@@ -2,7 +2,8 @@
 
 DiffbinError
 ├── InputError        a picture, label file or folder cannot be used
-│   └── LimitError    it is larger than the limits allow (pixels, bytes)
+│   ├── LimitError    it is larger than the limits allow (pixels, bytes)
+│   └── PackageError  it may be whole, but reading it takes a package that is not installed
 ├── ModelError        a model or checkpoint is missing, damaged or of another architecture
 ├── ConfigError       a recipe, option or override is wrong
 ├── DependencyError   an optional library is not installed
@@ -26,6 +27,10 @@ class InputError(DiffbinError):
 
 class LimitError(InputError):
     """The input is larger than the limits allow."""
+
+
+class PackageError(InputError):
+    """The input may be whole, but reading it takes a package that is not installed."""
 
 
 class ModelError(DiffbinError):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from diffbin import heic, rgb, tiff
+from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.rgb import Picture
@@ -34,14 +34,8 @@ ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image | 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
-END_OF_JPEG = b"\xff\xd9"  # of a whole one, which OpenCV reads the same in half the time; it makes up what is missing
-REDUCED = {  # bits of OpenCV, without that of colours: the decoder of JPEG shrinks by itself, by areas, in less time
-    1: 0,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
+FIRST = 64  # directories of a TIFF among which its first page is looked for
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
@@ -109,13 +103,13 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
         raise InputError(f"{name} is empty.")
     check_bytes(content, name)
     with opened(io.BytesIO(content), name) as image:
-        if image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(END_OF_JPEG):
+        if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
             check_size((image.height, image.width), name)
             fast = _from_jpeg(content, (image.height, image.width), config)
             if fast:
                 return fast
         picture = from_pillow(image, name)
-        several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content))[0]) > 1
+        several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content), FIRST)[0]) > 1
     if several:
         told = f"{name} has several pages; the first is taken, and diffbin.pages has all."
         warnings.warn(told, DiffbinWarning, stacklevel=4)
@@ -123,13 +117,15 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
 
 
 def _from_jpeg(content: bytes, stored: tuple[int, int], config: Preprocess | None) -> Loaded | None:
-    """By OpenCV, upright too; None where it cannot."""
+    """By OpenCV, upright too, in half the time; None where it cannot, or would make up what is missing."""
+    if not (content.endswith(jpeg.END) or jpeg.ends(content)):
+        return None
     most = 1 / Resize.fit(stored, config).ratio if config else 1
-    factor = max(factor for factor in REDUCED if factor <= max(most, 1))
+    factor = max(factor for factor in jpeg.REDUCED if factor <= max(most, 1))
     reduced = tuple(-(-side // factor) for side in stored)
     if reduced[0] == reduced[1] and stored[0] != stored[1]:  # nothing would tell whether it was turned
         factor, reduced = 1, stored
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[factor] | cv2.IMREAD_COLOR_RGB)
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), jpeg.REDUCED[factor] | cv2.IMREAD_COLOR_RGB)
     if picture is None:
         return None
     size = stored if picture.shape[:2] == reduced else stored[::-1]
@@ -159,7 +155,7 @@ def opened(file: BinaryIO, name: str, frame: int | None = None) -> Iterator[Imag
     if begins.startswith(b"%PDF-"):
         raise InputError(f"{name} is a PDF; diffbin.pages makes pictures of its pages.")
     if frame is None and begins.startswith(tiff.MAGIC):
-        frame = next(iter(tiff.frames(file)[0]), None)
+        frame = next(iter(tiff.frames(file, FIRST)[0]), None)
     file.seek(0)
     parts = _Parts(file, name)
     formats = heic.formats(name) if heic.BEGINS.match(begins) else OPENED

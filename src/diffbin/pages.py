@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 
 from diffbin import tiff
-from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
+from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError, SmallTextWarning
 from diffbin.image import Resize, check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
@@ -73,7 +73,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What stands for the pages of a document that cannot be opened: its turn tells why."""
+    """What stands for pages that a document does not give, all of them or the last: its turn tells why."""
 
     path: Path
     error: InputError
@@ -87,13 +87,13 @@ Source: TypeAlias = Path | Page | Unreadable
 """What a detector is given for a file, or for a part of it."""
 
 
-def pages(path: Path) -> list[Page]:
+def pages(path: str | Path) -> list[Page]:
     """Those of a PDF or a TIFF, in their order; of a TIFF no smaller copies and no masks.
 
     Raises `InputError` where it cannot be read or has none, `LimitError` where there are more than `MAX_PAGES`; warns
     where a TIFF is cut off.
     """
-    found, error = _pages(path)
+    found, error = _pages(Path(path))
     if error:
         warnings.warn(str(error), DiffbinWarning, stacklevel=2)
     return found
@@ -155,7 +155,7 @@ def _pages(path: Path) -> tuple[list[Page], InputError | None]:
 @contextmanager
 def _document(path: Path) -> Iterator["PdfDocument"]:
     if not find_spec("pypdfium2"):
-        raise InputError(f"{path} is a PDF, which takes a package: pip install '.[pdf]'; or draw its pages: pdftoppm.")
+        raise PackageError(f"{path} is a PDF, which takes a package: pip install '.[pdf]'; or draw its pages.")
     from pypdfium2 import PdfDocument, PdfiumError
 
     with _file(path), _ONE_AT_A_TIME:  # the package has no reason where a file cannot be opened

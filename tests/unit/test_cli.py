@@ -263,6 +263,15 @@ def test_an_answer_waits_for_its_pictures(io: Run, pages: Path, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("dark")
+def test_no_pictures_without_their_answer(io: Run, pages: Path, tmp_path: Path) -> None:
+    (tmp_path / "img_1.json").mkdir()
+    command = ("detect", pages / "images" / "img_1.png", "--crop", "--draw", "--out", tmp_path)
+    code, _, err = run(*io, *command)
+    assert code == 2 and "img_1.json cannot be written" in err
+    assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["img_1.json"]
+
+
+@pytest.mark.usefixtures("dark")
 def test_a_picture_that_fails_costs_nothing_of_others(io: Run, pages: Path, tmp_path: Path) -> None:
     (pages / "images" / "img_1.png").write_bytes(b"no picture")
     (tmp_path / "img_1.crops").mkdir()

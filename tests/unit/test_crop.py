@@ -55,6 +55,13 @@ def test_a_region_longer_than_opencv_takes() -> None:
     assert straight.shape == (2, MAX_PX, 3) and straight[1, 0, 0] == 0 and straight[1, -1, 0] == 255
 
 
+def test_between_pixels_both_count() -> None:
+    half = crop(NOISE, quad(10.5, 20.5, 8, 6)).astype(int)
+    around = [NOISE[20 + j : 26 + j, 10 + i : 18 + i].astype(int) for i in (0, 1) for j in (0, 1)]
+    near = np.abs(half - np.mean(around, axis=0)).mean()
+    assert near < 30 < min(np.abs(half - each).mean() for each in around)  # noise: cubic, not the nearest
+
+
 def test_one_a_region_in_their_order() -> None:
     found = Detections([quad(0, 0, 5, 4), quad(8, 8, 3, 9)], np.ones(2, np.float32), NOISE.shape[:2])
     assert [c.shape for c in crops(NOISE, found)] == [(4, 5, 3), (9, 3, 3)]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diffbin.answers import is_ours
 from diffbin.config import Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.detections import Detections
@@ -35,6 +36,23 @@ def test_an_answer_is_known_by_its_first_line(format_: str, found: Detections) -
     others = {name for name, other in FORMATS.items() if other.begins.match(text.partition("\n")[0].encode())}
     empty = not text or format_ == "coco"  # coco is never a file of ours
     assert others == (set() if empty else {"page", "alto"} if way.suffix == ".xml" else {format_})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ours"),
+    [
+        ("a.txt", b"", True),
+        ("a.txt", b"\nnotes", False),
+        ("a.json", b"", False),
+        ("a.csv", b"image,score,left,top,right,bottom,polygon,seen\n", False),
+        ("a.xml", b'<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin --><PcGts/>\n', False),
+        ("a.xml", b'<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\r\n<PcGts/>', True),
+    ],
+)
+def test_what_others_have_saved_is_theirs(tmp_path: Path, name: str, content: bytes, ours: bool) -> None:
+    (tmp_path / name).write_bytes(content)
+    way = next(way for way in FORMATS.values() if way.suffix == Path(name).suffix)
+    assert is_ours(tmp_path / name, way) is ours
 
 
 def test_icdar_and_json() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
-from diffbin import heic, image
+from diffbin import heic, image, jpeg
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.image import Resize, load, load_for
@@ -175,6 +175,29 @@ def test_of_a_large_jpeg_no_more_is_decoded_than_needed(orientation: int, size: 
     assert min(np.subtract(picture.shape[:2], resize.resized)) >= 0
     error = np.abs(resize.apply(picture, config) - resize.apply(whole, config))
     assert error.mean() < 0.03  # of the normalised values, whose range is 4.4
+
+
+@pytest.mark.parametrize("kind", ["trailer", "film", "thumbnail"])
+def test_what_telephones_append_to_a_jpeg(kind: str) -> None:
+    """Bytes of their own, or more pictures (MPO); neither these nor a thumbnail stand for an end that is missing."""
+    config = Preprocess(long_px=64, short_px=64)
+    picture = Image.fromarray(cv2.resize(PICTURE, (400, 300)))
+    thumbnail = encode(picture.resize((40, 30)), "JPEG")
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = thumbnail.decode("latin-1")
+    content = encode(picture, "JPEG", exif=exif.tobytes() if kind == "thumbnail" else b"")
+    if kind == "film":
+        content = encode(picture, "MPO", save_all=True, append_images=[picture.rotate(180)])
+        with Image.open(io.BytesIO(content)) as film:
+            assert film.format == "MPO"
+    elif kind == "trailer":
+        content += b"SEFT" + bytes(40)
+    assert load_for(content, config).picture.shape == (75, 100, 3)
+    assert np.abs(load(content).astype(int) - np.asarray(picture)).mean() < 12
+    first_end = jpeg.ends(content)
+    assert first_end and not jpeg.ends(content[: content.index(b"\xff\xda") + 200])
+    with pytest.raises(InputError, match="damaged"):
+        load(content[: content.index(b"\xff\xda") + 200])
 
 
 def test_what_is_no_large_jpeg_is_loaded_whole() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import DarkIsText, page
@@ -31,6 +33,16 @@ def pdf(path: Path, count: int = 3) -> Path:
     first, *others = images(count)
     first.save(path, save_all=True, append_images=others, resolution=DPI)
     return path
+
+
+def in_bytes(count: int) -> bytes:
+    content = io.BytesIO()
+    first, *others = images(count)
+    first.save(content, "TIFF", save_all=True, append_images=others)
+    return content.getvalue()
+
+
+TIFF = in_bytes(3)
 
 
 def directories(content: bytes) -> list[int]:
@@ -68,7 +80,9 @@ def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
         warnings.simplefilter("default")
         list(small.stream(pictures(tmp_path / "a.pdf")))
         list(small.with_size(1320).stream(pictures(tmp_path / "a.pdf")))
-    (told,) = caught
+        Detector(small.engine, preprocess=small.preprocess, tile="auto")(pictures(tmp_path / "a.pdf")[1])
+    told, of_tiles = caught
+    assert str(told.message) == str(of_tiles.message)  # there are none where the page is not that large
     assert issubclass(told.category, SmallTextWarning)
     assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1600" in str(
         told.message
@@ -81,7 +95,7 @@ def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:
     damaged.write_bytes(b"II*\0 no picture")
     for path in (single, jpeg, damaged, tmp_path / "missing.tif"):
         assert pictures(path) == [path]
-    assert len(pictures(pdf(tmp_path / "d.pdf", 1))) == 1
+    assert len(pictures(pdf(tmp_path / "d.pdf", 1))) == len(pages.pages(str(tmp_path / "d.pdf"))) == 1
 
 
 def with_kind(content: bytes, place: int, kind: int) -> bytes:
@@ -112,6 +126,9 @@ def test_smaller_copies_and_masks_are_no_pages(tmp_path: Path) -> None:
 
 def test_big_and_big_endian_tiffs() -> None:
     for order, magic in (("<", b"II"), (">", b"MM")):
+        short = struct.pack(f"{order}HHIHH", 254, 3, 1, 1, 0)
+        lone = magic + struct.pack(f"{order}HIH", 42, 8, 1) + short + bytes(4)
+        assert frames(io.BytesIO(lone)) == ([], True)
         entry = struct.pack(f"{order}HHII", 254, 4, 1, 0)
         copy = struct.pack(f"{order}HHII", 254, 4, 1, 1)
         classic = (
@@ -218,9 +235,9 @@ def test_a_tilde_is_no_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_page_has_the_limit_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diffbin.image.MAX_PIXELS", 96 * 128 - 1)
-    for path in (pdf(tmp_path / "a.pdf"), tiff(tmp_path / "a.tif")):
-        with pytest.raises(LimitError):
-            load(pictures(path)[1])
+    for part in (Page(pdf(tmp_path / "a.pdf"), 2), Page(tiff(tmp_path / "a.tif"), 2)):
+        with pytest.raises(LimitError, match="#page=2 has 96 x 128 pixels"):
+            part.load()  # before it is drawn or decoded
 
 
 def test_a_turned_page_is_drawn_as_viewers_show_it(tmp_path: Path) -> None:
@@ -290,13 +307,97 @@ def test_old_answers_do_not_pass_for_those_of_a_document_that_fails(
     assert sorted(path.name for path in out.iterdir()) == ["a-0004.json", "a-001b.json", "a-plan.json"]
 
 
+def written(out: Path, ending: str = ".json") -> list[str]:
+    return sorted(path.name for path in out.glob(f"*{ending}"))
+
+
+def test_a_tiff_cut_off_keeps_the_answers_of_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = tiff(tmp_path / "a.tif"), tmp_path / "out"
+    assert detect(monkeypatch, path, "--out", out, "--crop") == 0 and len(written(out)) == 3
+    whole = path.read_bytes()
+    path.write_bytes(whole[: directories(whole)[2] + 4])
+    assert detect(monkeypatch, path, "--out", out, "--crop") == 1
+    assert written(out) == ["a-001.json", "a-002.json"] and written(out, ".crops") == ["a-001.crops", "a-002.crops"]
+
+
+def test_answers_of_pages_that_are_gone_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a document that has become shorter or a single picture; not those of pictures that are called so."""
+    document, scan, out = pdf(tmp_path / "a.pdf"), tiff(tmp_path / "b.tif"), tmp_path / "out"
+    images(1)[0].save(tmp_path / "a-003.png")
+    images(1)[0].save(tmp_path / "a-004.png")
+    assert detect(monkeypatch, tmp_path / "a-004.png", "--out", out) == 0
+    assert detect(monkeypatch, document, scan, "--out", out, "--draw") == 0
+    assert written(out) == [
+        "a-001.json",
+        "a-002.json",
+        "a-003.json",
+        "a-004.json",
+        *(f"b-00{i}.json" for i in (1, 2, 3)),
+    ]
+    pdf(document, 2)
+    tiff(scan, 1)
+    assert detect(monkeypatch, document, scan, "--out", out) == 0
+    assert written(out) == ["a-001.json", "a-002.json", "a-004.json", "b.json"] and not written(out, ".jpg")
+    document.write_bytes(b"")
+    assert detect(monkeypatch, tmp_path / "a-003.png", document, "--out", out) == 1
+    assert written(out) == ["a-003.json", "a-004.json", "b.json"]
+
+
+def test_a_missing_package_costs_no_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document, out = pdf(tmp_path / "a.pdf"), tmp_path / "out"
+    assert detect(monkeypatch, document, "--out", out) == 0
+    monkeypatch.setattr("diffbin.pages.find_spec", lambda _: None)
+    assert detect(monkeypatch, document, "--out", out) == 2
+    assert len(written(out)) == 3
+
+
+def test_answers_of_other_formats_keep_their_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document, out = pdf(tmp_path / "a.pdf"), tmp_path / "out"
+    assert detect(monkeypatch, document, "--out", out, "--format", "page", "--draw") == 0
+    for _ in range(2):
+        assert detect(monkeypatch, document, "--out", out) == 0
+    assert len(written(out, ".page.png")) == len(written(out, ".overlay.jpg")) == len(written(out)) == 3
+
+
+def test_pictures_that_are_called_like_pages_are_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("scan.png", "scan.page.png"):
+        images(1)[0].save(tmp_path / name)
+    for _ in range(2):
+        assert detect(monkeypatch, tmp_path, "--out", tmp_path, "--draw") == 0
+    assert written(tmp_path) == ["scan.json", "scan.page.json"] and (tmp_path / "scan.page.png").exists()
+    jobs = batch.plan([str(tmp_path / "*")], Output())
+    assert [job.name for job in jobs] == ["scan.page.png", "scan.png"]  # no overlay
+
+
+@given(st.data())
+def test_whatever_a_tiff_leads_to(data: st.DataObject) -> None:
+    content = bytearray(TIFF)
+    for _ in range(data.draw(st.integers(0, 8))):
+        at = data.draw(st.integers(4, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    found, _ = frames(io.BytesIO(data.draw(st.sampled_from([b"", b"II+\0", b"MM+\0"])) or content[:4]), 50)
+    assert found == []
+    found, _ = frames(io.BytesIO(content[: data.draw(st.integers(4, len(content)))]), 50)
+    assert found == sorted(set(found)) and len(found) <= 50
+
+
+def test_a_tiff_that_leads_to_nowhere_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (2**64 - 1, 2**63, 2**40):
+        (tmp_path / "a.tif").write_bytes(b"II+\0" + struct.pack("<HHQ", 8, 0, place))
+        assert detect(monkeypatch, tmp_path / "a.tif") == 2
+        with pytest.raises(InputError, match="damaged|known format"):
+            load((tmp_path / "a.tif").read_bytes())
+
+
 def test_pages_of_one_document_are_called_alike(tmp_path: Path) -> None:
     """Also where one of the names is taken."""
-    images()[0].save(tmp_path / "a-001.png")
+    images()[0].save(tmp_path / "a-007.png")
     images()[0].save(tmp_path / "a.pdf", save_all=True, append_images=images() * 3)
+    with pytest.raises(InputError, match=r"both be called .*a-007\.json; --resume"):
+        batch.plan([str(tmp_path)], Output(folder=tmp_path / "out", resume=True))
     jobs = batch.plan([str(tmp_path)], Output(folder=tmp_path / "out"))
     names = [job.files.text.name for job in jobs if job.files]
-    assert names == ["a-001.json", *(f"a.pdf-{n:03}.json" for n in range(1, 11))]
+    assert names == ["a-007.json", *(f"a.pdf-{n:03}.json" for n in range(1, 11))]
 
 
 def test_bench_takes_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffbin import image
+from diffbin import image, jpeg
 from diffbin.config import Augment
 from diffbin.data.augment import augment
-from diffbin.data.picture import PictureFile, dump_raw, jpeg_size, open_picture, raw_pixels, read_picture
+from diffbin.data.picture import PictureFile, dump_raw, open_picture, raw_pixels, read_picture
 from diffbin.data.sample import Sample, Scene, as_scene
 from diffbin.errors import InputError, LimitError
 from diffbin.image import load
@@ -55,7 +55,7 @@ def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path, progressive:
     exif[0x0112] = 6  # stored turned: labels speak of the picture as it is stored
     path = write(tmp_path / "a.jpg", soft(160, 240), progressive=progressive, exif=exif, comment=b"\xff\xc0")
     content = path.read_bytes()
-    assert jpeg_size(content) == (160, 240) and open_picture(path).read()[0].shape == (160, 240, 3)
+    assert jpeg.size(content) == (160, 240) and open_picture(path).read()[0].shape == (160, 240, 3)
     assert PictureFile(content[: len(content) // 2], "a").size == (160, 240)  # the rest was not looked at
 
 

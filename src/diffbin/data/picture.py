@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from diffbin import jpeg
 from diffbin.errors import InputError, LimitError
-from diffbin.image import OPENED, REDUCED, check_bytes, check_size, header_size, load, read_bytes
+from diffbin.image import OPENED, check_bytes, check_size, header_size, load, read_bytes
 from diffbin.rgb import on_white
 
 Pixels = NDArray[np.uint8]
 
-JPEG, GIF = b"\xff\xd8", b"GIF8"
+GIF = b"GIF8"
 MAYBE_ALPHA = re.compile(rb"\x89PNG|RIFF.{4}WEBP", re.DOTALL)
 TO_RGB = {(): cv2.COLOR_GRAY2RGB, (3,): cv2.COLOR_BGR2RGB, (4,): cv2.COLOR_BGRA2RGBA}  # by what follows (h, w)
 QUARTER_TURNS = (5, 6, 7, 8)  # of EXIF's orientations
 RAW = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")  # width and height before the pixels of a plain PPM file
-FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 of ITU T.81, table B.1
 
 
 class PictureFile:
@@ -34,7 +34,7 @@ class PictureFile:
     def __init__(self, content: bytes, name: str, *, upright: bool = False) -> None:
         self.name, self.content = name, content
         self._whole = raw_pixels(content)
-        size = jpeg_size(content)
+        size = jpeg.size(content)
         self._check_limits(size)
         turn = orientation(io.BytesIO(content)) if upright else 1
         self.turned = turn != 1
@@ -54,7 +54,7 @@ class PictureFile:
         """
         if self._whole is not None:
             return self._whole, 1
-        factor = max(factor for factor in REDUCED if factor <= max(reduction, 1))
+        factor = max(factor for factor in jpeg.REDUCED if factor <= max(reduction, 1))
         pixels = self._decode(factor)
         if pixels.shape[:2] != (-(-self.size[0] // factor), -(-self.size[1] // factor)):
             raise self._damaged()
@@ -81,7 +81,7 @@ class PictureFile:
                 rgb = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
                 return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
         as_stored = 0 if self.turned else cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = self._decode_as(REDUCED[factor] | cv2.IMREAD_COLOR | as_stored)
+        pixels = self._decode_as(jpeg.REDUCED[factor] | cv2.IMREAD_COLOR | as_stored)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
 
     def _load(self) -> Pixels:
@@ -128,18 +128,6 @@ def orientation(file: Path | BinaryIO) -> int:
     except Exception:  # of another format, or damaged, which is told of where it is decoded
         return 1
     return int(found) if found in range(1, 9) else 1
-
-
-def jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """(h, w) by the frame header, before which segments tell their lengths (ITU T.81, B.2.2); None if it has none."""
-    at = len(JPEG) if content.startswith(JPEG) else len(content)
-    while content[at : at + 1] == b"\xff" and at + 9 <= len(content):
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4])
-        if marker in FRAME_MARKERS:
-            height, width = int.from_bytes(content[at + 5 : at + 7]), int.from_bytes(content[at + 7 : at + 9])
-            return (height, width) if height and width else None
-        at += 2 + length
-    return None
 
 
 def raw_pixels(content: bytes) -> Pixels | None:

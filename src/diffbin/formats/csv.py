@@ -7,7 +7,7 @@ import re
 from diffbin.detections import Detections
 
 HEAD = "image,score,left,top,right,bottom,polygon\n"
-BEGINS = re.compile(re.escape(HEAD.strip()).encode())
+BEGINS = re.compile(re.escape(HEAD.strip()).encode() + b"$")
 
 
 def to_csv(detections: Detections, image: str) -> str:

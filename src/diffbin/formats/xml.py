@@ -7,8 +7,8 @@ import numpy as np
 
 from diffbin.detections import Detections, Points
 
-FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'  # other tools that save the file drop the remark
-BEGINS = re.compile(re.escape(FIRST.strip()).encode())
+FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'
+BEGINS = re.compile(re.escape(FIRST.strip()).encode() + b"$")  # of what others save, more may stand in the line
 FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # also a name's bytes that are no UTF-8

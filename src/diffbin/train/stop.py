@@ -14,7 +14,7 @@ import torch
 from diffbin.train import devices
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ECHO_S = 1.0  # a terminal's Ctrl-C reaches a process once from there and once from torchrun: that is one wish
+ECHO_S = 3.0  # a terminal's Ctrl-C comes from there and, later on a busy machine, from torchrun once more: one wish
 
 
 class Stop:
