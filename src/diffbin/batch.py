@@ -15,30 +15,15 @@ from rich.console import Console
 from rich.progress import track
 
 from diffbin import heic, pages
-from diffbin.answers import (
-    ANSWERS,
-    CROP,
-    CROPS,
-    OF_PAGE,
-    OVERLAY,
-    PAGE,
-    Files,
-    Job,
-    Output,
-    forget,
-    forget_lost_pages,
-    is_ours,
-    is_there,
-    mark,
-    show,
-    write,
-)  # fmt: skip
+from diffbin.answers import ANSWERS, CROP, CROPS, OF_PAGE, OVERLAY, PAGE, Files, Job, Output, is_there, mark
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError, PackageError
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
+from diffbin.leftovers import forget, forget_lost_pages, is_ours
 from diffbin.pages import DOCUMENTS, Page, Source
+from diffbin.writer import show, write
 
 SOUGHT = SUFFIXES | heic.SUFFIXES | pages.SOUGHT
 EXTRAS = {".heic": "heic", ".heif": "heic", ".pdf": "pdf"}  # what people take for pictures, and a package more opens
@@ -220,7 +205,7 @@ def run(detector: Detector, jobs: Sequence[Job], output: Output) -> list[str]:
                 write(job, found, output)
             except InputError as error:
                 failed.append(str(error))
-    if not output.resume:
+    if output.folder and not output.resume:
         forget_lost_pages(jobs, output.way)
     if together and found_in:
         show(together(found_in))

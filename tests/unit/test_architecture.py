@@ -20,7 +20,8 @@ RANKS = {  # a module imports modules of lower ranks, and of its own package; th
     "detections": 1, "geometry": 2, "terminal": 2, "options": 2, "image": 2, "layout": 2,
     "decode": 3, "draw": 3, "crop": 3, "pages": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
     "engines": 4, "tiling": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5, "detector": 6,
-    "answers": 6, "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
+    "answers": 4, "leftovers": 5, "writer": 6,
+    "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
     "quantize": 9, "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,
     "data.commands": 10, "metrics.commands": 10, "train.commands": 10, "zoo.commands": 10, "bench.commands": 10,
     "serve.commands": 10, "cli": 11, "__main__": 12,
@@ -126,5 +127,5 @@ def test_one_picture_passes_through_few_files(
     finally:
         sys.setprofile(None)
     assert capsys.readouterr().out.startswith('{"image": "a.jpg"')
-    assert seen - {"__init__", "zoo/__init__", "config", "plain", "answers", "formats/json"} <= WAY
+    assert seen - {"__init__", "zoo/__init__", "config", "plain", "answers", "writer", "formats/json"} <= WAY
     assert len(WAY) <= 8

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import DarkIsText, page, small_recipe
-from diffbin import Detections, Detector, answers, batch, cli, zoo
+from diffbin import Detections, Detector, batch, cli, writer, zoo
 from diffbin.answers import Output
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.openvino import OpenVinoEngine
@@ -141,7 +141,7 @@ def test_a_break_while_drawing_leaves_no_answer(
     def stop(*_: object) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(answers, "draw", stop)
+    monkeypatch.setattr(writer, "draw", stop)
     with pytest.raises(MemoryError):
         run(*io, "detect", pages / "images" / "img_1.png", "--model", model_file, "--out", pages / "out", "--draw")
     assert not list((pages / "out").iterdir())
@@ -222,7 +222,7 @@ def test_one_table_and_one_set_are_printed(io: Run, pages: Path, tmp_path: Path)
 def test_names_that_the_terminal_cannot_show(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = TextIOWrapper(BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    answers.show("\u00fc\udce9.png,0.9\n")
+    writer.show("\u00fc\udce9.png,0.9\n")
     assert terminal.buffer.getvalue() == b"\\xfc\\udce9.png,0.9\n"
 
 

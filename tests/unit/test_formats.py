@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffbin.answers import is_ours
 from diffbin.config import Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.detections import Detections
@@ -18,6 +17,7 @@ from diffbin.formats import FORMATS
 from diffbin.formats.alto import NAMESPACE as ALTO
 from diffbin.formats.coco import to_coco
 from diffbin.formats.page import NAMESPACE as PAGE
+from diffbin.leftovers import is_ours
 
 QUAD = np.array([[1, 2], [21, 2], [21, 12], [1, 12]], np.float32)
 BEYOND = np.array([[190.126, -4], [230, 30.5], [180, 44.4]], np.float32)
