@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, Protocol, TypeAlias, cast, run
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
@@ -185,8 +185,6 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
 def from_pillow(image: Image.Image, name: str) -> Picture:
     """As `load`; `name` is what errors call it."""
     check_size((image.height, image.width), name)
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)  # copies the picture in any case
     return rgb.from_pillow(image, name)
 
 

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from diffbin.errors import InputError
 
@@ -12,12 +12,33 @@ Picture: TypeAlias = NDArray[np.uint8]
 """`(h, w, 3)` uint8 RGB, upright."""
 
 STRIP_PX = 64  # rows converted at a time
+TURNS = {  # that undo an orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black and white
     "u": "if white is 65535, pass (array >> 8).astype('uint8')",
     "i": "if white is 255, pass array.astype('uint8')",
     "f": "if white is 1, pass (array * 255).astype('uint8')",
     "b": "pass array.astype('uint8') * 255",
 }
+
+
+def orientation(image: Image.Image) -> int:
+    """How viewers turn or mirror an image, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter.
+
+    By the EXIF at the head alone, as OpenCV has it: Pillow would look into XMP too, and decode a PNG for it.
+    """
+    head = Image.Exif()
+    head.load(image.info.get("exif", b""))
+    exif = image.getexif() if image.format == "TIFF" else head  # a TIFF is all of tags
+    found = exif.get(ExifTags.Base.Orientation, 1)
+    return int(found) if found in range(1, 9) else 1
 
 
 def check_array(array: NDArray[np.uint8]) -> None:
@@ -40,10 +61,12 @@ def from_array(array: NDArray[np.uint8]) -> Picture:
 
 
 def from_pillow(image: Image.Image, name: str) -> Picture:
-    """An upright image of any mode -> RGB. Raises `InputError` where its white is not known."""
+    """An image of any mode -> upright RGB. Raises `InputError` where its white is not known."""
     deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
     if image.mode in ("I", "F") and not deep:
         raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
+    turn = TURNS.get(orientation(image))
+    image = image if turn is None else image.transpose(turn)
     if image.mode.startswith("I;16") or deep:
         return from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

@@ -200,6 +200,18 @@ def test_what_telephones_append_to_a_jpeg(kind: str) -> None:
         load(content[: content.index(b"\xff\xda") + 200])
 
 
+def test_a_turn_that_only_xmp_tells_of_is_none() -> None:
+    """As it is for OpenCV, by whichever of the two a JPEG is read."""
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    content = encode(Image.fromarray(PICTURE), "JPEG", xmp=packet)
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.getexif()[ExifTags.Base.Orientation] == 6
+        assert load(opened).shape == load(content).shape == PICTURE.shape
+
+
 def test_what_is_no_large_jpeg_is_loaded_whole() -> None:
     config = Preprocess(long_px=64, short_px=64)
     picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)

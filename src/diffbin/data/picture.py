@@ -8,12 +8,11 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
-from diffbin import jpeg
+from diffbin import jpeg, rgb
 from diffbin.errors import InputError, LimitError
 from diffbin.image import OPENED, check_bytes, check_size, header_size, load, read_bytes
-from diffbin.rgb import on_white
 
 Pixels = NDArray[np.uint8]
 
@@ -78,8 +77,8 @@ class PictureFile:
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:
-                rgb = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
-                return on_white(rgb) if rgb.shape[2] == 4 else rgb  # seen as users' pictures are
+                pixels = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
+                return rgb.on_white(pixels) if pixels.shape[2] == 4 else pixels  # seen as users' pictures are
         as_stored = 0 if self.turned else cv2.IMREAD_IGNORE_ORIENTATION
         pixels = self._decode_as(jpeg.REDUCED[factor] | cv2.IMREAD_COLOR | as_stored)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
@@ -115,19 +114,12 @@ def read_picture(path: Path) -> Pixels:
 
 
 def orientation(file: Path | BinaryIO) -> int:
-    """How viewers turn or mirror the picture of a file, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter.
-
-    By the EXIF at the head alone, as OpenCV has it: Pillow would look into XMP too, and decode a PNG for it.
-    """
-    head = Image.Exif()
+    """How viewers turn or mirror the picture of a file, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter."""
     try:
         with Image.open(file, formats=OPENED) as image:
-            head.load(image.info.get("exif", b""))
-            exif = image.getexif() if image.format == "TIFF" else head  # a TIFF is all of tags
-            found = exif.get(ExifTags.Base.Orientation, 1)
+            return rgb.orientation(image)
     except Exception:  # of another format, or damaged, which is told of where it is decoded
         return 1
-    return int(found) if found in range(1, 9) else 1
 
 
 def raw_pixels(content: bytes) -> Pixels | None:
