@@ -1,11 +1,13 @@
 """Makes the pictures of the documentation: `make figures`."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from diffbin import Detector
 from diffbin.config import Source
@@ -47,6 +49,7 @@ def main() -> None:
     make_failures("failures_of_words.jpg", detector, words)
     renderer = Renderer(SIGNS)
     make_failures("failures_of_lines.jpg", Detector("diffbin-lines"), [renderer.render(seed) for seed in range(60)])
+    make_page("print.jpg")
 
 
 def make_sheet(name: str, config: Synth, *, seed: int, rows: int, columns: int) -> None:
@@ -66,6 +69,26 @@ def make_failures(name: str, detector: Detector, samples: Sequence[Sample]) -> N
     size = (SHEET_PX, SHEET_PX * sheet.shape[0] // sheet.shape[1])
     sheet = cv2.resize(sheet, size, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(DOCS / name), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def make_page(name: str) -> None:
+    """A page of print in two columns, its lines numbered in the order of the answer."""
+    sheet = Image.new("RGB", (1240, 760), "white")
+    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(21)
+    pen.text((620, 60), "Where text is", "black", ImageFont.load_default(44), anchor="mt")
+    told = " ".join((DOCS / "conventions.md").read_text().replace("`", "").replace("*", "").split())
+    for i, line in enumerate(textwrap.wrap(told[told.index("Sizes") :], 48)[:38]):
+        pen.text((110 + 530 * (i >= 20), 140 + 29 * (i % 20) + 9 * (i >= 20)), line, "black", small)
+    picture = np.asarray(sheet)
+    found = Detector("diffbin-lines").with_size(1000)(picture)
+    drawn = np.ascontiguousarray(draw(picture, found)[:, :, ::-1])
+    for number, polygon in enumerate(found.polygons, 1):
+        x, y = polygon[[0, 3]].mean(axis=0).tolist()
+        size = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 2)[0]
+        place = (round(x) - size[0] - 8, round(y) + size[1] // 2)
+        cv2.putText(drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 200), 2, cv2.LINE_AA)
+    drawn = cv2.resize(drawn, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(DOCS / name), drawn, [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 def mark_errors(detector: Detector, sample: Sample) -> tuple[int, NDArray[np.uint8]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 """`(n, 2)` float32, points `(x, y)` in pixels; (0, 0) is the top left corner of the top left pixel."""
 
-GAP_HEIGHTS = 1.5  # white between columns, in heights of their text
+GAP_HEIGHTS = 1.0  # white between columns, in heights of their text
 COLUMN_LINES = 3  # of a column at least
 LINE_HEIGHTS = 8  # length of the lines of a column; what is shorter may be a price, or a number in a table
 
