@@ -9,8 +9,9 @@ from diffbin.errors import InputError
 from diffbin.formats import FORMATS, Format
 from diffbin.pages import Source
 
-OVERLAY, CROPS, PAGE = ".overlay.jpg", ".crops", ".page.png"
-OF_PAGE = re.compile(r"(.+)-\d{3,}", re.DOTALL)  # the names of its files, without their endings
+OVERLAY, CROPS = ".overlay.jpg", ".crops"
+OF_PAGE = re.compile(r"(.+)-\d{3,}(\.page)?", re.DOTALL)  # the names of its files, without their endings
+PAGE = re.compile(r".+-\d{3,}\.page\.png", re.DOTALL)  # of its picture, which is called as the answer that leads to it
 CROP = re.compile(r"[1-9]\d*\.png")
 ANSWERS = frozenset(way.suffix for way in FORMATS.values())
 
@@ -56,12 +57,13 @@ class Files:
     text: Path
     overlay: Path
     crops: Path  # a folder, of 1.png for the first region and so on
-    page: Path  # of a document, as a picture, for formats that lead to one
+    page: Path | None  # of a document, as a picture, for formats that lead to one
 
     @classmethod
-    def called(cls, name: Path, way: Format) -> "Files":
+    def called(cls, name: Path, way: Format, *, of_page: bool) -> "Files":
         """Those whose names begin so."""
-        return cls(*(name.parent / (name.name + ending) for ending in (way.suffix, OVERLAY, CROPS, PAGE)))
+        text, overlay, crops, page = (name.parent / (name.name + end) for end in (way.suffix, OVERLAY, CROPS, ".png"))
+        return cls(text, overlay, crops, page if of_page and way.links else None)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,6 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def mark(number: int) -> str:
+def mark(number: int, way: Format) -> str:
     """What tells the files of a page from those of the others."""
-    return f"-{number:03}"
+    return f"-{number:03}.page" if way.links else f"-{number:03}"

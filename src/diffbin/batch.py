@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from diffbin import heic, pages
-from diffbin.answers import ANSWERS, CROP, CROPS, OF_PAGE, OVERLAY, PAGE, Files, Job, Output, is_there, mark
+from diffbin.answers import ANSWERS, CROP, CROPS, OVERLAY, PAGE, Files, Job, Output, is_there, mark
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError, PackageError
@@ -41,7 +41,7 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     """
     way, taken, jobs = output.way, set[Path](), []
     for picture, below in _pictures(sources, output.folder):
-        parts, called = _parts(picture), (below / picture.name).as_posix()
+        parts, called = _parts(picture, way), (below / picture.name).as_posix()
         if output.folder is None:
             jobs += [Job(part, called + fragment, fragment, None) for part, _, fragment in parts]
             continue
@@ -56,13 +56,14 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
             raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
         for part, end, fragment in parts:
             taken.add(_with(name, end))
-            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, end), way)))
+            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, end), way, of_page=bool(end))))
+    if output.folder is None and way.links and any(isinstance(job.picture, Page) for job in jobs):
+        raise InputError(f"--format {output.format} leads to a picture of each page; give --out DIR to write it to.")
     if output.folder is None and len(jobs) > 1 and not (way.apart or way.together):
         apart = " or ".join(name for name, way in FORMATS.items() if way.apart or way.together)
         raise InputError(f"--format {output.format} does not tell pictures apart; give --out DIR, or take {apart}.")
-    if any(job.path.name.endswith((OVERLAY, PAGE)) for job in jobs):
-        written = {_real(job.files.overlay) for job in jobs if job.files}
-        written |= {_real(job.files.page) for job in jobs if job.files and isinstance(job.picture, Page)}
+    if any(job.path.name.endswith(OVERLAY) or PAGE.fullmatch(job.path.name) for job in jobs):
+        written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.page) if path}
         jobs = [job for job in jobs if _real(job.path) not in written]
     times = Counter(job.name for job in jobs)
     jobs = [replace(job, name=job.path.as_posix() + job.fragment) if times[job.name] > 1 else job for job in jobs]
@@ -73,12 +74,12 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     return jobs
 
 
-def _parts(picture: Path) -> list[tuple[Source, str, str]]:
+def _parts(picture: Path, way: Format) -> list[tuple[Source, str, str]]:
     """The pictures in a file, and what tells the files of their answers apart, and their names: `-001`, `#page=1`."""
     if picture.suffix.lower() not in DOCUMENTS:
         return [(picture, "", "")]
     return [
-        (part, mark(part.number), part.fragment) if isinstance(part, Page) else (part, "", "")
+        (part, mark(part.number, way), part.fragment) if isinstance(part, Page) else (part, "", "")
         for part in pages.pictures(picture)
     ]
 
@@ -174,9 +175,7 @@ def _is_crop(path: Path) -> bool:
 
 def _is_written(name: str, beside: set[str]) -> bool:
     """Whether it is called as an overlay, or as a page of a document, and the answer is among the files beside it."""
-    base = name.removesuffix(OVERLAY)
-    if name.endswith(PAGE) and OF_PAGE.fullmatch(name.removesuffix(PAGE)):
-        base = name.removesuffix(PAGE)
+    base = name.removesuffix(".png" if PAGE.fullmatch(name) else OVERLAY)
     return base != name and any(base + way.suffix in beside for way in FORMATS.values())
 
 

@@ -93,7 +93,7 @@ def root(
 
 @app.command()
 def detect(
-    sources: Annotated[list[str], typer.Argument(help="Pictures, folders (searched below), or globs.")],
+    sources: Annotated[list[str], typer.Argument(help="Pictures, PDFs, folders (searched below), or globs.")],
     model: options.Model = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
     format_: Annotated[

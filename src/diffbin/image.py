@@ -111,7 +111,7 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
         picture = from_pillow(image, name)
         several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content), FIRST)[0]) > 1
     if several:
-        told = f"{name} has several pages; the first is taken, and diffbin.pages has all."
+        told = f"{name} has several pages; the first is taken (in Python diffbin.pages has all)."
         warnings.warn(told, DiffbinWarning, stacklevel=4)
     return _whole(picture)
 
@@ -153,7 +153,7 @@ def opened(file: BinaryIO, name: str, frame: int | None = None) -> Iterator[Imag
     """An encoded picture, at one of its frames, from 0, or at the one that counts as the first: of a TIFF, a page."""
     begins = file.read(64)
     if begins.startswith(b"%PDF-"):
-        raise InputError(f"{name} is a PDF; diffbin.pages makes pictures of its pages.")
+        raise InputError(f"{name} is a PDF; draw its pages first, in Python by diffbin.pages.")
     if frame is None and begins.startswith(tiff.MAGIC):
         frame = next(iter(tiff.frames(file, FIRST)[0]), None)
     file.seek(0)
@@ -179,7 +179,7 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
         raise LimitError(f"{name} is larger than the {MAX_PIXELS} pixels that are read.") from None
     except Exception as error:  # damaged files bring up any of them, struct.error and TypeError too
-        raise InputError(f"{name} is damaged: {error}.") from None
+        raise InputError(f"{name} is damaged: {' '.join(str(error).split()).rstrip('.')}.") from None
 
 
 def from_pillow(image: Image.Image, name: str) -> Picture:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from diffbin.answers import ANSWERS, CROP, OF_PAGE, PAGE, Files, Job, is_there, mark
+from diffbin.answers import ANSWERS, CROP, OF_PAGE, Files, Job, is_there, mark
 from diffbin.errors import PackageError
 from diffbin.formats import FORMATS, Format
 from diffbin.pages import DOCUMENTS, Page, Unreadable
@@ -41,13 +41,13 @@ def forget_lost_pages(jobs: Sequence[Job], way: Format) -> None:
         if job.files and job.path.suffix.lower() in DOCUMENTS and not missing:
             name = job.files.text.name.removesuffix(way.suffix)
             number = job.picture.number if isinstance(job.picture, Page) else None
-            documents[job.files.text.parent].add(name if number is None else name.removesuffix(mark(number)))
+            documents[job.files.text.parent].add(name if number is None else name.removesuffix(mark(number, way)))
     for folder, names in documents.items():
         for path in _listed(folder):
             page = OF_PAGE.fullmatch(path.name.removesuffix(way.suffix))
             ours = page and page[1] in names and path.name.endswith(way.suffix) and path not in planned
             if page and ours and _is_of_page(path) and is_ours(path, way):
-                _forget(Files.called(path.with_name(page[0]), way), way)
+                _forget(Files.called(path.with_name(page[0]), way, of_page=bool(page[2])), way)
 
 
 def _is_of_page(answer: Path) -> bool:
@@ -57,7 +57,7 @@ def _is_of_page(answer: Path) -> bool:
             begins = file.read(1 << 12)
     except OSError:
         return False
-    return b"#page=" in begins or PAGE.encode() in begins
+    return b"#page=" in begins or b".page.png" in begins
 
 
 def _forget(files: Files, way: Format) -> None:
@@ -72,7 +72,7 @@ def forget_pictures(files: Files, way: Format) -> None:
     if any(is_there(files.text.with_name(name + other)) for other in ANSWERS - {way.suffix}):
         return
     forget_crops(files.crops)
-    for path in [files.overlay, *([files.page] if OF_PAGE.fullmatch(name) else [])]:
+    for path in [files.overlay, *([files.page] if files.page else [])]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

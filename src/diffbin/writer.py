@@ -17,7 +17,6 @@ from diffbin.errors import InputError, OutputError
 from diffbin.files import write_whole
 from diffbin.image import load
 from diffbin.leftovers import forget_crops, forget_pictures
-from diffbin.pages import Page
 
 
 def write(job: Job, found: Detections, output: Output) -> None:
@@ -49,9 +48,8 @@ def _pictures(
     job: Job, files: Files, found: Detections, output: Output
 ) -> tuple[list[tuple[Path, bytes]], InputError | None]:
     """Pictures to write besides, and why one of them cannot be made; there is an answer all the same."""
-    page = output.way.links and isinstance(job.picture, Page)
     made, failed = list[tuple[Path, bytes]](), None
-    if not (page or output.draw or output.crop):
+    if not (files.page or output.draw or output.crop):
         return made, failed
     try:
         picture = _again(job, found.size)
@@ -64,7 +62,7 @@ def _pictures(
             failed = error
     if output.crop:
         made += [(files.crops / f"{number}.png", _png(cut)) for number, cut in enumerate(crops(picture, found), 1)]
-    if page:
+    if files.page:
         made.append((files.page, _png(picture)))
     return made, failed
 
@@ -84,7 +82,7 @@ def _again(job: Job, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _link(job: Job, files: Files) -> str:
     """The way from the folder of an answer to its picture; where there is none, as to another drive, its whole path."""
-    if isinstance(job.picture, Page):
+    if files.page:
         return files.page.name
     place = Path(os.path.realpath(job.path.parent), job.path.name)
     with suppress(ValueError):

@@ -16,6 +16,8 @@ from PIL import Image
 from conftest import DarkIsText, page
 from diffbin import Detector, batch, cli, pages, zoo
 from diffbin.answers import Output
+from diffbin.config import Source
+from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
 from diffbin.image import header_size, load
 from diffbin.pages import DPI, Page, pictures
@@ -277,15 +279,15 @@ def test_answers_are_named_after_their_pages(
     assert "bad.pdf cannot be read as PDF" in printed.err and "1 of 7" in printed.err
     assert detect(monkeypatch, folder, "--out", out, "--draw", "--crop", "--format", "page") == 1
     texts = sorted(path.name for path in out.glob("*.xml"))
-    assert texts == [f"{name}-00{n}.xml" for name in ("a", "a.tiff") for n in (1, 2, 3)]
-    assert 'imageFilename="a-002.page.png"' in (out / "a-002.xml").read_text()  # which other programs can show
-    assert load(out / "a-002.page.png").shape == load(out / "a-001.overlay.jpg").shape == (96, 128, 3)
-    assert len(list((out / "a-003.crops").iterdir())) == 3
+    assert texts == [f"{name}-00{n}.page.xml" for name in ("a", "a.tiff") for n in (1, 2, 3)]
+    assert 'imageFilename="a-002.page.png"' in (out / "a-002.page.xml").read_text()  # which other programs can show
+    assert load(out / "a-002.page.png").shape == load(out / "a-001.page.overlay.jpg").shape == (96, 128, 3)
+    assert len(list((out / "a-003.page.crops").iterdir())) == 3
     (folder / "a.tiff").unlink()
     (folder / "bad.pdf").unlink()
-    (out / "a-002.xml").unlink()
+    (out / "a-002.page.xml").unlink()
     assert detect(monkeypatch, folder, "--out", out, "--format", "page", "--resume") == 0
-    assert "2 of 3" in capsys.readouterr().err and (out / "a-002.xml").exists()
+    assert "2 of 3" in capsys.readouterr().err and (out / "a-002.page.xml").exists()
 
 
 def test_pages_that_were_written_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +307,29 @@ def test_old_answers_do_not_pass_for_those_of_a_document_that_fails(
     document.write_bytes(b"")
     assert detect(monkeypatch, document, "--out", out) == 2
     assert sorted(path.name for path in out.iterdir()) == ["a-0004.json", "a-001b.json", "a-plan.json"]
+
+
+def test_pages_are_corrected_and_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Picture and answer are called alike, as labelme and the reader of its labels want them."""
+    pdf(tmp_path / "a.pdf")
+    images(1)[0].save(tmp_path / "b.png")
+    command = (tmp_path, "--out", tmp_path, "--format", "labelme")
+    assert detect(monkeypatch, *command) == 0
+    source = Source(format="labelme", images=str(tmp_path), labels=str(tmp_path))
+    labels = {p.image.name: len(read_annotation(source, p).polygons) for p in list_pictures(source, "")}
+    assert labels == {"a-001.page.png": 1, "a-002.page.png": 2, "a-003.page.png": 3, "b.png": 1}
+    (tmp_path / "a-002.page.json").unlink()  # a picture like any other now
+    kept = (tmp_path / "a-002.page.png").read_bytes()
+    (tmp_path / "a.pdf").unlink()
+    assert detect(monkeypatch, *command, "--resume") == 0
+    (tmp_path / "a-002.page.json").unlink()
+    assert detect(monkeypatch, tmp_path / "a-002.page.png", "--out", tmp_path, "--format", "labelme") == 0
+    assert (tmp_path / "a-002.page.png").read_bytes() == kept
+
+
+def test_a_page_that_is_printed_would_lead_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for format_, code in (("page", 2), ("alto", 2), ("labelme", 2), ("icdar", 0), ("csv", 0)):
+        assert detect(monkeypatch, pdf(tmp_path / "a.pdf", 1), "--format", format_) == code
 
 
 def written(out: Path, ending: str = ".json") -> list[str]:

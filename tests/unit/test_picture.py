@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import cv2
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffbin import image, jpeg
+from diffbin import heic, image, jpeg
 from diffbin.config import Augment
+from diffbin.data.annotations import pictures_in
 from diffbin.data.augment import augment
 from diffbin.data.picture import PictureFile, dump_raw, open_picture, raw_pixels, read_picture
 from diffbin.data.sample import Sample, Scene, as_scene
@@ -121,3 +123,15 @@ def test_pictures_beyond_the_limits_are_not_decoded(tmp_path: Path, monkeypatch:
     for path in small:
         with pytest.raises(LimitError, match=rf"The picture .*{path.name} has more than 9 bytes"):
             open_picture(path)
+
+
+def test_labelled_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (name,) = heic.formats("")
+    content = io.BytesIO()
+    Image.new("RGB", (48, 32), "red").save(content, name)
+    (tmp_path / "a.heic").write_bytes(content.getvalue())
+    assert pictures_in(tmp_path) == [tmp_path / "a.heic"]
+    assert open_picture(tmp_path / "a.heic").size == (32, 48) and read_picture(tmp_path / "a.heic")[9, 9, 0] > 200
+    monkeypatch.setattr(heic, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"pip install '\.\[heic\]'"):
+        open_picture(tmp_path / "a.heic")

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffbin import jpeg, rgb
-from diffbin.errors import InputError, LimitError
+from diffbin import heic, jpeg, rgb
+from diffbin.errors import InputError, LimitError, PackageError
 from diffbin.image import OPENED, check_bytes, check_size, header_size, load, read_bytes
 
 Pixels = NDArray[np.uint8]
@@ -66,13 +66,13 @@ class PictureFile:
             return
         try:
             check_size(size or header_size(self.content, name), name)
-        except LimitError:
+        except (LimitError, PackageError):
             raise
         except InputError:
             raise self._damaged() from None
 
     def _decode(self, factor: int) -> Pixels:
-        if self.content.startswith(GIF):  # not each OpenCV reads it
+        if self.content.startswith(GIF) or heic.BEGINS.match(self.content):  # not each OpenCV reads them
             return self._load()
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
@@ -86,6 +86,8 @@ class PictureFile:
     def _load(self) -> Pixels:
         try:
             return load(self.content)
+        except PackageError:
+            raise
         except InputError:
             raise self._damaged() from None
 
