@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diffbin.errors import InputError
 from diffbin.formats import FORMATS, Format
-from diffbin.pages import Source
+from diffbin.pages import Page, Source
 
 OVERLAY, CROPS = ".overlay.jpg", ".crops"
 OF_PAGE = re.compile(r"(.+)-\d{3,}(\.page)?", re.DOTALL)  # the names of its files, without their endings
@@ -70,15 +70,13 @@ class Files:
 class Job:
     """One picture.
 
-    name      what the answer calls it: its path below the folder that was given, or where several pictures have the
-              same, the path as given
-    fragment  of a page, what follows the name of its file
-    files     None where the answer is printed
+    name   what the answer calls it: its path below the folder that was given, or where several pictures have the
+           same, the path as given
+    files  None where the answer is printed
     """
 
     picture: Source
     name: str
-    fragment: str
     files: Files | None
 
     @property
@@ -90,6 +88,11 @@ class Job:
 def is_there(path: Path) -> bool:
     """Whether there is something of this name; False where pathlib raises."""
     return os.path.exists(path)  # noqa: PTH110
+
+
+def fragment(source: Source) -> str:
+    """What follows the name of its file where it is a page."""
+    return source.fragment if isinstance(source, Page) else ""
 
 
 def mark(number: int, way: Format) -> str:

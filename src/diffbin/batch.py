@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from diffbin import heic, pages
-from diffbin.answers import ANSWERS, CROP, CROPS, OVERLAY, PAGE, Files, Job, Output, is_there, mark
+from diffbin import pages
+from diffbin.answers import ANSWERS, CROP, CROPS, OVERLAY, PAGE, Files, Job, Output, fragment, is_there, mark
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError, PackageError
@@ -25,7 +25,7 @@ from diffbin.leftovers import forget, forget_lost_pages, is_ours
 from diffbin.pages import DOCUMENTS, Page, Source
 from diffbin.writer import show, write
 
-SOUGHT = SUFFIXES | heic.SUFFIXES | pages.SOUGHT
+SOUGHT = SUFFIXES | pages.SOUGHT
 EXTRAS = {".heic": "heic", ".heif": "heic", ".pdf": "pdf"}  # what people take for pictures, and a package more opens
 
 
@@ -43,20 +43,18 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     for picture, below in _pictures(sources, output.folder):
         parts, called = _parts(picture, way), (below / picture.name).as_posix()
         if output.folder is None:
-            jobs += [Job(part, called + fragment, fragment, None) for part, _, fragment in parts]
+            jobs += [Job(part, called + fragment(part), None) for part, _ in parts]
             continue
         first = output.folder / below / picture.stem
         others = (first.with_name(f"{picture.name}{end}") for end in chain([""], (f"-{i}" for i in count(2))))
-        name = next(
-            name for name in chain([first], others) if taken.isdisjoint(_with(name, end) for _, end, _ in parts)
-        )
+        name = next(name for name in chain([first], others) if taken.isdisjoint(_with(name, end) for _, end in parts))
         if output.resume and name != first:
-            both = next(_with(first, end) for _, end, _ in parts if _with(first, end) in taken)
+            both = next(_with(first, end) for _, end in parts if _with(first, end) in taken)
             told = f"The answers of {picture} and another picture would both be called {both}{way.suffix}"
             raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
-        for part, end, fragment in parts:
+        for part, end in parts:
             taken.add(_with(name, end))
-            jobs.append(Job(part, called + fragment, fragment, Files.called(_with(name, end), way, of_page=bool(end))))
+            jobs.append(Job(part, called + fragment(part), Files.called(_with(name, end), way, of_page=bool(end))))
     if output.folder is None and way.links and any(isinstance(job.picture, Page) for job in jobs):
         raise InputError(f"--format {output.format} leads to a picture of each page; give --out DIR to write it to.")
     if output.folder is None and len(jobs) > 1 and not (way.apart or way.together):
@@ -66,7 +64,9 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
         written = {_real(path) for job in jobs if job.files for path in (job.files.overlay, job.files.page) if path}
         jobs = [job for job in jobs if _real(job.path) not in written]
     times = Counter(job.name for job in jobs)
-    jobs = [replace(job, name=job.path.as_posix() + job.fragment) if times[job.name] > 1 else job for job in jobs]
+    jobs = [
+        replace(job, name=job.path.as_posix() + fragment(job.picture)) if times[job.name] > 1 else job for job in jobs
+    ]
     if not output.resume:
         for job in jobs:
             if job.files and is_there(job.files.text):
@@ -74,14 +74,10 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     return jobs
 
 
-def _parts(picture: Path, way: Format) -> list[tuple[Source, str, str]]:
-    """The pictures in a file, and what tells the files of their answers apart, and their names: `-001`, `#page=1`."""
-    if picture.suffix.lower() not in DOCUMENTS:
-        return [(picture, "", "")]
-    return [
-        (part, mark(part.number, way), part.fragment) if isinstance(part, Page) else (part, "", "")
-        for part in pages.pictures(picture)
-    ]
+def _parts(picture: Path, way: Format) -> list[tuple[Source, str]]:
+    """The pictures in a file, and what tells the files of their answers apart: `-001` of the first page."""
+    parts = pages.pictures(picture) if picture.suffix.lower() in DOCUMENTS else [picture]
+    return [(part, mark(part.number, way) if isinstance(part, Page) else "") for part in parts]
 
 
 def _with(name: Path, ending: str) -> Path:

@@ -128,18 +128,14 @@ class Detector:
         """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
         resize = Resize.fit(loaded.size, self.preprocess)
         own = self.engine.recipe.preprocess
-        if self.tile == "off":
-            if resize.loses_text(self.preprocess, own):
-                tiling.warn(resize, str(source) if isinstance(source, str | Path | Page) else "The picture")
-            elif isinstance(source, Page):
-                warn_of_print(source, resize)
-            return None
-        side = tiling.side(resize, self.tile, self.preprocess, own)
-        if not side:
-            if isinstance(source, Page):
-                warn_of_print(source, resize)
-            return None
-        return tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode).clip().in_reading_order()
+        if self.tile != "off" and (side := tiling.side(resize, self.tile, self.preprocess, own)):
+            found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
+            return found.clip().in_reading_order()
+        if self.tile == "off" and resize.loses_text(self.preprocess, own):
+            tiling.warn(resize, str(source) if isinstance(source, str | Path | Page) else "The picture")
+        elif isinstance(source, Page):
+            warn_of_print(source, resize)
+        return None
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], both divided by the map's stride."""

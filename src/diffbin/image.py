@@ -37,7 +37,8 @@ ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chose
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
 FIRST = 64  # directories of a TIFF among which its first page is looked for
 TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})  # sought in folders
+PLAIN = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
+SUFFIXES = heic.SUFFIXES | PLAIN  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
 OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)

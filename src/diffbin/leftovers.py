@@ -45,9 +45,10 @@ def forget_lost_pages(jobs: Sequence[Job], way: Format) -> None:
     for folder, names in documents.items():
         for path in _listed(folder):
             page = OF_PAGE.fullmatch(path.name.removesuffix(way.suffix))
-            ours = page and page[1] in names and path.name.endswith(way.suffix) and path not in planned
-            if page and ours and _is_of_page(path) and is_ours(path, way):
-                _forget(Files.called(path.with_name(page[0]), way, of_page=bool(page[2])), way)
+            if page is None or page[1] not in names or path in planned or not path.name.endswith(way.suffix):
+                continue
+            if bool(page[2]) == way.links and _is_of_page(path) and is_ours(path, way):
+                _forget(Files.called(path.with_name(page[0]), way, of_page=True), way)
 
 
 def _is_of_page(answer: Path) -> bool:
@@ -72,17 +73,18 @@ def forget_pictures(files: Files, way: Format) -> None:
     if any(is_there(files.text.with_name(name + other)) for other in ANSWERS - {way.suffix}):
         return
     forget_crops(files.crops)
-    for path in [files.overlay, *([files.page] if files.page else [])]:
+    for path in filter(None, (files.overlay, files.page)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def forget_crops(folder: Path) -> None:
+    """Those of diffbin, and the folder where nothing else lies in it."""
     with suppress(OSError):
         for path in _listed(folder):
             if CROP.fullmatch(path.name):
                 path.unlink(missing_ok=True)
-        folder.rmdir()  # where nothing else lies in it
+        folder.rmdir()
 
 
 def _listed(folder: Path) -> list[Path]:

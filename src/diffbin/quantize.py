@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from diffbin import heic
 from diffbin.config import Preprocess, Recipe, Runtime, Source
 from diffbin.detector import Detector
 from diffbin.engines.onnx import OnnxEngine
@@ -89,8 +88,7 @@ def export_int8(
 
 
 def _pictures(folder: Path) -> list[Path]:
-    wanted = SUFFIXES | heic.SUFFIXES
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted) if folder.is_dir() else []
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not found:
         raise InputError(f"There is no picture to calibrate on in {folder}.")
     return [found[i] for i in np.linspace(0, len(found) - 1, min(len(found), PICTURES), dtype=int)]

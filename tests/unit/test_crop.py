@@ -1,5 +1,6 @@
 """Regions cut out: the very pixels where nothing has to be turned, and the right way up where it has."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -53,6 +54,17 @@ def test_a_region_longer_than_opencv_takes() -> None:
     picture[:, 30_000:] = 255
     straight = crop(picture, quad(0, 0, 40_000, 3))
     assert straight.shape == (2, MAX_PX, 3) and straight[1, 0, 0] == 0 and straight[1, -1, 0] == 255
+
+
+def test_what_is_cut_out_is_as_of_the_whole_picture() -> None:
+    """Also at the rim of a region, where pixels around it count."""
+    turned = np.array([[20.3, 30.8], [55.1, 12.2], [62.9, 25.6], [28.1, 44.2]], np.float32)
+    straight = crop(NOISE, turned)
+    height, width = straight.shape[:2]
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    way = cv2.getPerspectiveTransform(turned - 0.5, target - 0.5)
+    whole = cv2.warpPerspective(NOISE, way, (width, height), flags=cv2.INTER_CUBIC)
+    assert np.abs(straight.astype(int) - whole.astype(int)).max() <= 3  # positions are rounded to 1/32
 
 
 def test_between_pixels_both_count() -> None:

@@ -382,6 +382,9 @@ def test_answers_of_other_formats_keep_their_pictures(tmp_path: Path, monkeypatc
     for _ in range(2):
         assert detect(monkeypatch, document, "--out", out) == 0
     assert len(written(out, ".page.png")) == len(written(out, ".overlay.jpg")) == len(written(out)) == 3
+    assert detect(monkeypatch, document, "--out", out, "--format", "labelme") == 0  # JSON as well, called otherwise
+    assert detect(monkeypatch, document, "--out", out) == 0
+    assert len(written(out, "[0-9].json")) == len(written(out, ".page.json")) == 3
 
 
 def test_pictures_that_are_called_like_pages_are_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diffbin import heic
 from diffbin.config import Augment, Data, Recipe, Source, Train
 from diffbin.data import pack as packing
 from diffbin.data.dataset import TrainSet
@@ -61,6 +62,7 @@ def same(first: Annotation, second: Annotation) -> bool:
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_all_that_is_listed_can_be_packed(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "a").mkdir()
+    heic.formats("")  # so that Pillow writes them, too
     Image.new("RGB", (120, 80), (90, 90, 90)).save(tmp_path / "a" / f"img_1{suffix}")
     (tmp_path / "a" / "img_1.txt").write_text(WORD)
     pack(Source(images=str(tmp_path / "a"), labels=str(tmp_path / "a")), out=tmp_path / "shards", shard_mb=1)

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin import heic
 from diffbin.config import Source
 from diffbin.data.json_labels import SETS, UPRIGHT, read_entry, read_labelme, table_of
 from diffbin.data.labels import (
@@ -121,7 +120,7 @@ def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder, none below it, in natural name order. `InputError` where there is none."""
     if not folder.is_dir():
         raise InputError(f"There is no folder of pictures {folder}.")
-    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES | heic.SUFFIXES]
+    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f"There is no picture in {folder}; expected files ending in {', '.join(sorted(SUFFIXES))}.")
     return sorted(files, key=natural_key)

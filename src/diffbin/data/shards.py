@@ -19,7 +19,7 @@ from diffbin.files import write_whole
 Index = NDArray[np.int64]
 """`(n, 4)`: where the picture of each sample begins and its bytes, and the same of its label, 0 where it has none."""
 
-PICTURES = ("jpg", "jpeg", "png", "ppm", "webp", "bmp", "tif", "tiff", "gif")
+PICTURES = ("jpg", "jpeg", "png", "ppm", "webp", "bmp", "tif", "tiff", "gif", "heic", "heif")
 LABELS = ("json", "txt")
 KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")  # the key of a sample ends at the first dot of a member's last part
 HEADER_BYTES = 512  # before each member
