@@ -194,8 +194,7 @@ def test_what_telephones_append_to_a_jpeg(kind: str) -> None:
         content += b"SEFT" + bytes(40)
     assert load_for(content, config).picture.shape == (75, 100, 3)
     assert np.abs(load(content).astype(int) - np.asarray(picture)).mean() < 12
-    first_end = jpeg.ends(content)
-    assert first_end and not jpeg.ends(content[: content.index(b"\xff\xda") + 200])
+    assert jpeg.ends(content) and not jpeg.ends(content[: content.index(b"\xff\xda") + 200])
     with pytest.raises(InputError, match="damaged"):
         load(content[: content.index(b"\xff\xda") + 200])
 

@@ -428,9 +428,11 @@ def test_pages_of_one_document_are_called_alike(tmp_path: Path) -> None:
     assert names == ["a-007.json", *(f"a.pdf-{n:03}.json" for n in range(1, 11))]
 
 
-def test_bench_takes_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_takes_pictures_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pdf(tmp_path / "a.pdf")
     monkeypatch.setattr(sys, "argv", ["diffbin", "bench", str(tmp_path)])
     with pytest.raises(SystemExit) as stop:
         cli.main()
-    assert stop.value.code == 2
+    assert stop.value.code == 2 and "draw the pages first" in capsys.readouterr().err
