@@ -37,6 +37,8 @@ SIGNS = Synth(
 def main() -> None:
     """Sheets of the renderer, on made-up grounds and on the example pictures; these with their text; failures."""
     make_sheet("synth.jpg", Synth(words_min=8, empty_ratio=0), seed=100, rows=3, columns=4)
+    pages = Synth(page_ratio=1.0, height_min_px=7, height_max_px=26)
+    make_sheet("pages.jpg", pages, seed=8, rows=1, columns=4)
     originals = Source(images=str(EXAMPLES), labels=str(EXAMPLES / "gt"))
     make_sheet("written.jpg", Synth(originals=originals, words_min=20, empty_ratio=0), seed=4, rows=2, columns=2)
     detector = Detector()

@@ -16,9 +16,10 @@ from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
 from diffbin.data.synth.block import Line, Setting, set_block
 from diffbin.data.synth.compose import _draw_downwards
-from diffbin.data.synth.corpus import text_words
-from diffbin.data.synth.fonts import BUILT_IN, _find, load
+from diffbin.data.synth.corpus import prose, text_words
+from diffbin.data.synth.fonts import BUILT_IN, FontBook, _find, load
 from diffbin.data.synth.labels import cut
+from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.settings import Scripts, Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp
 from diffbin.errors import ConfigError, InputError
@@ -322,3 +323,38 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "outside of `if __name__" in done.stderr
+
+
+def test_pages_are_full_of_words_whose_boxes_are_tight(fonts: str) -> None:
+    for seed in range(6):
+        rng = Random(seed)
+        config = Synth(fonts=fonts, height_min_px=10, height_max_px=14)
+        page = draw_page(rng, config, FontBook(fonts), (480, 400))
+        assert page.picture.shape == (480, 400, 3) and page.ink.shape == (480, 400) and len(page.words) > 20
+        covered = np.zeros_like(page.ink)
+        for word in page.words:
+            x0, y0, x1, y1 = (round(v) for v in word.box)
+            covered[max(y0, 0) : y1, max(x0, 0) : x1] = 255
+            if x0 >= 0 and y0 >= 0 and x1 <= 400 and y1 <= 480:
+                ink = page.ink[y0:y1, x0:x1] >= 64
+                assert ink[0].any() and ink[-1].any() and ink[:, 0].any() and ink[:, -1].any()
+        assert page.ink[covered == 0].max() < 64
+        assert len(page.lines()) < len(page.words)
+
+
+@pytest.mark.parametrize("unit", ["word", "line"])
+def test_pages_flat_and_photographed_have_labels_inside_the_picture(fonts: str, unit: str) -> None:
+    turned = labels = 0
+    for seed in range(8):
+        sample = render(fonts, seed, page_ratio=1.0, unit=unit, height_min_px=9, height_max_px=12)
+        labels += len(sample.polygons)
+        turned += any(abs(float(p[0, 1] - p[1, 1])) > 1 for p in sample.polygons)
+        for polygon in sample.polygons:
+            assert polygon.min() >= 0 and polygon.max() <= 320 and signed_area(polygon) > 0
+    assert 0 < turned < 8 and labels > 50
+
+
+def test_prose_has_as_many_words_as_asked_for_in_every_script() -> None:
+    for script in ("latin", "cyrillic", "greek"):
+        assert len(prose(Random(1), script, 50)) == 50
+    assert sum(word[0].islower() for word in prose(Random(1), "latin", 200)) > 100

@@ -6,7 +6,7 @@ from random import Random
 from diffbin.data.synth import words
 
 ONSETS, VOWELS, CODAS = words.ONSETS.split(), words.VOWELS.split(), words.CODAS.split()
-SIGNS, NAMES = words.SIGNS.split(), words.NAMES.split()
+SIGNS, NAMES, FILLERS = words.SIGNS.split(), words.NAMES.split(), words.FILLERS.split()
 LISTS = {
     "cyrillic": words.CYRILLIC.split(),
     "greek": words.GREEK.split(),
@@ -105,3 +105,41 @@ KINDS: tuple[Callable[[Random], str], ...] = (
     _sign, _name, _invented, _short, _number, _price, _time, _phone, _code, _marked, _web
 )  # fmt: skip
 WEIGHTS = (38, 12, 22, 4, 6, 4, 3, 2, 3, 5, 1)
+
+
+def prose(rng: Random, script: str, count: int) -> list[str]:
+    """`count` words as they follow one another in print: mostly lower case, with marks and figures between them."""
+    said, first = [], True
+    for _ in range(count):
+        word = rng.choice(FILLERS) if script == "latin" and rng.random() < 0.35 else _prose_word(rng, script)
+        word = word[:1].upper() + word[1:] if first else word
+        kind = rng.random()
+        first = kind < 0.09
+        mark = rng.choice(".....?!") if first else rng.choice(",,,,;:") if kind < 0.17 else ""
+        said.append(rng.choice(("({})", '"{}"')).format(word) + mark if rng.random() < 0.03 else word + mark)
+    return said
+
+
+def _prose_word(rng: Random, script: str) -> str:
+    if script != "latin":
+        return figure(rng) if rng.random() < 0.1 else rng.choice(LISTS[script])
+    return rng.choices((_sign, _invented, _name, figure, _code), (40, 40, 8, 9, 3))[0](rng)
+
+
+def figure(rng: Random) -> str:
+    """What stands in tables and on bills."""
+    return rng.choice((_price, _number, _time, _amount))(rng)
+
+
+def _amount(rng: Random) -> str:
+    sign, whole = rng.choice(("", "", "-")), rng.randrange(10 ** rng.randint(1, 6))
+    return f"{sign}{whole:,}{rng.choice(('', '', '.00', '.5', '%'))}"
+
+
+def token(rng: Random) -> str:
+    """A piece of a program without white in it."""
+    name, other = rng.choice((_sign, _invented))(rng), rng.choice((_sign, _invented, _number))(rng)
+    return rng.choice(TOKENS).format(name, other)
+
+
+TOKENS = ("{}", "{}", "{}_{}", "{}.{}", "{}({})", "{}({},", "{}:", "{};", '"{}"', "{}=", "[{}]", "<{}>", "--{}")

@@ -15,12 +15,14 @@ from diffbin.data.synth.compose import draw_words, lay_out
 from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.labels import LEAST_INSIDE, cut, legible
 from diffbin.data.synth.originals import Originals
+from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.paint import draw_look, frame, paint
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
-from diffbin.data.synth.warp import draw_arc, draw_warp
+from diffbin.data.synth.warp import Warp, draw_arc, draw_warp
 from diffbin.detections import Points
 
+FLAT_RATIO = 0.6  # of the pages: scans and screens; the others are photographed
 FAILURES = 5  # blocks without room after which a picture counts as full
 
 Label = tuple[str, Points]
@@ -44,8 +46,12 @@ class Renderer:
         rng = Random(seed)
         if self._originals:
             return self._write_on(rng, self._originals.load(seed))
-        canvas = Canvas(self._draw_background(rng))
-        labels = [] if rng.random() < self.config.empty_ratio else self._write(rng, canvas)
+        pages = self.config.page_ratio  # without any, no number is drawn: seeds of older sets give the same pictures
+        if pages and rng.random() < pages:
+            canvas, labels = self._print(rng)
+        else:
+            canvas = Canvas(self._draw_background(rng))
+            labels = [] if rng.random() < self.config.empty_ratio else self._write(rng, canvas)
         canvas.picture = degrade.expose(rng, degrade.blur(rng, canvas.picture))
         sample = self._label(canvas, labels)
         picture = degrade.record(rng, canvas.picture)
@@ -63,6 +69,24 @@ class Renderer:
             np.concatenate([original.ignored, new.ignored]),
             [*original.texts, *new.texts],
         )
+
+    def _print(self, rng: Random) -> tuple[Canvas, list[Label]]:
+        """A page, as wide as the picture, or photographed: nearer or further away, and not quite from the front."""
+        (h, w), flat = self.config.size_px, rng.random() < FLAT_RATIO
+        nearness = 1.0 if flat else rng.uniform(0.7, 1.4)
+        page = draw_page(rng, self.config, self._book, (round(h * nearness), round(w * nearness)))
+        if flat:
+            canvas, warp = Canvas(page.picture), Warp(np.eye(3))
+            canvas.ink = page.ink
+        else:
+            canvas, sheet = Canvas(self._draw_background(rng)), (0, 0, *page.ink.shape[::-1])
+            warp = draw_warp(rng, page.ink.shape, rng.gauss(0, 2.5))
+            outline = warp.outline(sheet)
+            x, y = ((outline.min(0) + outline.max(0)) / 2).tolist()
+            warp = warp.moved(w / 2 - x, h / 2 - y)
+            layers, window = (page.picture, np.full_like(page.ink, 255), page.ink), canvas.window(warp.outline(sheet))
+            canvas.put(layers, warp, window, opacity=1.0, lit=rng.random() < 0.5)
+        return canvas, [(r.text, warp.outline(self._padded(r.box, (0, 0)))) for r in self._regions(page)]
 
     def _draw_background(self, rng: Random) -> Picture:
         size = self.config.size_px

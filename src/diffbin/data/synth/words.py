@@ -32,6 +32,8 @@ voltage authorised personnel only hard hat must be worn this area fire exit exti
 not enter touch block wet lost found please mind gap step head stand behind line hold handrail children under
 """
 
+FILLERS = "a i in of to the and is it on as by at or we be an for are was not you all can has but one no if"
+
 NAMES = """
 Adams Baker Carter Dixon Evans Foster Grant Harris Irving Jones King Lewis Mason Norton Owens Parker Quinn Roberts Smith
 Turner Vaughn Walker Young Zimmer Anna Boris Clara David Elena Frank Grace Henry Irene Jack Karen Louis Maria Nina Oscar
