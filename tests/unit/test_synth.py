@@ -355,6 +355,6 @@ def test_pages_flat_and_photographed_have_labels_inside_the_picture(fonts: str, 
 
 
 def test_prose_has_as_many_words_as_asked_for_in_every_script() -> None:
-    for script in ("latin", "cyrillic", "greek"):
+    for script in ("latin", "cyrillic", "greek", "cjk"):
         assert len(prose(Random(1), script, 50)) == 50
     assert sum(word[0].islower() for word in prose(Random(1), "latin", 200)) > 100

@@ -109,20 +109,20 @@ WEIGHTS = (38, 12, 22, 4, 6, 4, 3, 2, 3, 5, 1)
 
 def prose(rng: Random, script: str, count: int) -> list[str]:
     """`count` words as they follow one another in print: mostly lower case, with marks and figures between them."""
-    said, first = [], True
+    (ends, pauses), said, first = CJK_MARKS if script == "cjk" else MARKS, [], True
     for _ in range(count):
         word = rng.choice(FILLERS) if script == "latin" and rng.random() < 0.35 else _prose_word(rng, script)
         word = word[:1].upper() + word[1:] if first else word
         kind = rng.random()
         first = kind < 0.09
-        mark = rng.choice(".....?!") if first else rng.choice(",,,,;:") if kind < 0.17 else ""
+        mark = rng.choice(ends) if first else rng.choice(pauses) if kind < 0.17 else ""
         said.append(rng.choice(("({})", '"{}"')).format(word) + mark if rng.random() < 0.03 else word + mark)
     return said
 
 
 def _prose_word(rng: Random, script: str) -> str:
     if script != "latin":
-        return figure(rng) if rng.random() < 0.1 else rng.choice(LISTS[script])
+        return figure(rng) if rng.random() < 0.1 else _word(rng, script)
     return rng.choices((_sign, _invented, _name, figure, _code), (40, 40, 8, 9, 3))[0](rng)
 
 
@@ -142,4 +142,5 @@ def token(rng: Random) -> str:
     return rng.choice(TOKENS).format(name, other)
 
 
+MARKS, CJK_MARKS = (".....?!", ",,,,;:"), ("。。。？！", "，，、：；")
 TOKENS = ("{}", "{}", "{}_{}", "{}.{}", "{}({})", "{}({},", "{}:", "{};", '"{}"', "{}=", "[{}]", "<{}>", "--{}")

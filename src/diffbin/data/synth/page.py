@@ -66,7 +66,8 @@ def _set_text(rng: Random, pen: Pen, place: Place, *, words: int) -> float:
         spare = width - pen.width(line, font)
         stretched = style.justified and number < len(lines) and 0 < spare < 0.5 * font.size * len(line)
         gap = pen.gap(font) + (spare / max(len(line) - 1, 1) if stretched else 0)
-        pen.line(line, font, (left, y), gap=gap, accented=lambda: rng.random() < style.accent_ratio)
+        colours = [style.accent if rng.random() < style.accent_ratio else style.ink for _ in line]
+        pen.line(line, font, (left, y), gap=gap, colours=colours)
     return y
 
 
@@ -78,7 +79,8 @@ def _heading(rng: Random, pen: Pen, place: Place) -> float:
     centred = rng.random() < 0.25
     for line in _wrapped(words, font, width, pen):
         y += 1.25 * font.size
-        pen.line(line, font, (left + (centred and max(width - pen.width(line, font), 0) / 2), y), colour=colour)
+        start = left + (centred and max(width - pen.width(line, font), 0) / 2)
+        pen.line(line, font, (start, y), colours=[colour] * len(line))
     if rng.random() < 0.2:
         y = _rule(rng, pen, (left, y + 0.3 * font.size, width))
     return y
@@ -104,7 +106,7 @@ def _table(rng: Random, pen: Pen, place: Place) -> float:
     while columns > 1 and width / columns < 5 * style.em_px:
         columns -= 1
     rows, cell, banded = rng.randint(2, 12), width / columns, rng.random() < 0.4
-    head = draw_ink(rng, style.band, faint=False) if banded else None
+    head = draw_ink(rng, style.band, faint=False) if banded else style.ink
     if banded:
         pen.on_sheet.rectangle((left, y, left + width, y + step), style.band)
     for row in range(rows):
@@ -116,7 +118,7 @@ def _table(rng: Random, pen: Pen, place: Place) -> float:
             spare = cell - pen.width(words, font)
             if spare > 0.3 * style.em_px:
                 x = left + column * cell + (0.9 * spare if numeric else 0.3 * style.em_px)
-                pen.line(words, font, (x, y + 0.7 * step), colour=None if row else head)
+                pen.line(words, font, (x, y + 0.7 * step), colours=[style.ink if row else head] * len(words))
         y += step
         if style.ruled:
             pen.on_sheet.line((left, y, left + width, y), style.ink)
@@ -151,10 +153,9 @@ def _code(rng: Random, pen: Pen, place: Place) -> float:
         y += step
         words = [_drawable(corpus.token(rng), style) for _ in range(rng.randint(1, 6))]
         x = left + rng.choice((0.5, 0.5, 2.5, 2.5, 4.5)) * style.em_px
-        for word in words:
-            if x + font.getlength(word) > left + width:
-                break
-            x = pen.line([word], font, (x, y), colour=rng.choice(colours))
+        while words and x + pen.width(words, font) > left + width:
+            words.pop()
+        pen.line(words, font, (x, y), colours=[rng.choice(colours) for _ in words])
     return y + 0.8 * step
 
 
@@ -169,7 +170,8 @@ def _bar(rng: Random, pen: Pen, place: Place) -> float:
         words = _prose(rng, style, rng.choice((1, 1, 2)))
         if x + pen.width(words, font) > left + width:
             break
-        end = pen.line(words, font, (x, top + step / 2 + 0.35 * font.size), colour=colour) - pen.gap(font)
+        start = (x, top + step / 2 + 0.35 * font.size)
+        end = pen.line(words, font, start, colours=[colour] * len(words)) - pen.gap(font)
         if boxed:
             button = (x - 0.4 * gap, top + 0.15 * step, end + 0.4 * gap, top + 0.85 * step)
             pen.on_sheet.rectangle(button, outline=colour)

@@ -1,6 +1,6 @@
 """What a page is drawn with: its style, and a pen that keeps the boxes of the words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
@@ -11,16 +11,15 @@ from PIL import Image, ImageDraw, ImageFont
 from diffbin.data.synth import fonts
 from diffbin.data.synth.block import Block, Region
 from diffbin.data.synth.colour import Colour, draw_ink, draw_sign
+from diffbin.data.synth.compose import CAPITAL_RATIO, LEAST_EM_PX
 from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
 
-LEAST_EM_PX = 8
-CAPITAL_RATIO = 0.7  # of the em
 LEAST_GAP_RATIO = 0.18  # of the em; some fonts have no white of their own
 CLEAR = [0] * 64 + [255] * 192  # the faint rim of anti-aliasing does not count
 TEXT_FAMILY = 4  # files, regular, bold and so on, that a family made for reading has at least
-SCRIPTS = ("latin", "cyrillic", "greek")  # written from left to right, with white between words
+SCRIPTS = ("latin", "cyrillic", "greek")  # written from left to right, with white between words; lines also in CJK
 
 Font: TypeAlias = ImageFont.FreeTypeFont
 
@@ -95,19 +94,16 @@ class Pen:
         start: tuple[float, float],
         *,
         gap: float | None = None,
-        colour: Colour | None = None,
-        accented: Callable[[], bool] = lambda: False,
+        colours: Sequence[Colour] = (),
     ) -> float:
-        """Words on a baseline from `start` (x, y) on; where they end. `accented` is asked for each word."""
+        """Words on a baseline from `start` (x, y) on; where they end. `colours` has one for each of them."""
         x, y = start
         self._lines += 1
-        for word in words:
-            accent = accented()
-            fill = colour or (self.style.accent if accent else self.style.ink)
+        for word, fill in zip(words, colours or [self.style.ink] * len(words), strict=True):
             at, length = (round(x), round(y)), font.getlength(word)
             self.on_sheet.text(at, word, fill, font, anchor="ls")
             self._on_ink.text(at, word, 255, font, anchor="ls")
-            if accent and self.style.underlined:
+            if fill == self.style.accent and self.style.underlined:
                 below = at[1] + max(round(font.size * 0.12), 1)
                 self.on_sheet.line((at[0], below, at[0] + length, below), fill, max(round(font.size * 0.06), 1))
             x0, y0, x1, y1 = map(round, self._on_ink.textbbox(at, word, font, anchor="ls"))  # as wide as the advance
@@ -119,7 +115,8 @@ class Pen:
 
 
 def draw_style(rng: Random, config: Synth, book: FontBook) -> Style:
-    scripts = {name: vars(config.scripts)[name] for name in SCRIPTS if book.families(name)}
+    known = SCRIPTS if config.unit == "word" else (*SCRIPTS, "cjk")
+    scripts = {name: vars(config.scripts)[name] for name in known if book.families(name)}
     script = rng.choices(list(scripts), list(scripts.values()))[0] if any(scripts.values()) else "latin"
     height = config.height_min_px * (config.height_max_px / config.height_min_px) ** (rng.random() ** 1.5)
     ground = _draw_ground(rng)
@@ -130,9 +127,9 @@ def draw_style(rng: Random, config: Synth, book: FontBook) -> Style:
         script=script,
         path=path,
         heading_path=path if rng.random() < 0.3 else _draw_face(rng, book, script),
-        em_px=max(round(height / CAPITAL_RATIO), LEAST_EM_PX),
+        em_px=max(round(height / CAPITAL_RATIO.get(script, 0.7)), LEAST_EM_PX),
         leading_ratio=rng.uniform(1.1, 1.4) if rng.random() < 0.6 else rng.uniform(1.4, 1.9),
-        gap_ratio=rng.uniform(0.9, 1.15) if rng.random() < 0.85 else rng.uniform(1.15, 2.2),
+        gap_ratio=0.0 if script == "cjk" else rng.uniform(0.9, 1.15) if rng.random() < 0.85 else rng.uniform(1.15, 2.2),
         justified=rng.random() < 0.35,
         accent_ratio=rng.choice((0.0, 0.0, 0.03, 0.1, 0.3)),
         underlined=rng.random() < 0.4,
