@@ -39,6 +39,7 @@ on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.l
     "--set=data.train.0.part=!9::10" --set=data.train.0.unit=line
     --set=data.train.1.images=rendered_lines/images --set=data.train.1.labels=rendered_lines/gt --set=data.train.1.unit=line
     --set=data.train.2.images=rendered_signs/images --set=data.train.2.labels=rendered_signs/gt --set=data.train.2.unit=line
+    --set=data.train.3.images=rendered_pages/images --set=data.train.3.labels=rendered_pages/gt --set=data.train.3.unit=line
     --set=data.validation.0.images=msra_td500_train/images --set=data.validation.0.labels=msra_td500_train/gt
     --set=data.validation.0.part=9::10 --set=data.validation.0.unit=line
     --set=preprocess.short_px=736 --set=preprocess.long_px=1312 --set=augment.rotate_deg=30
@@ -61,12 +62,15 @@ for model in "${@:-words}"; do
     words*) # by the names that the recipe has them under
         render dense 40000 "${photographs[@]}" --set words_min=10 --set words_max=70 "${small_words[@]}"
         render written 970200 --images "$data/icdar2015_train/images" --gt "$data/icdar2015_train/gt" --part 0:900 \
-            --set words_min=4 --set words_max=40 "${small_words[@]}" ;;
+            --set words_min=4 --set words_max=40 "${small_words[@]}"
+        render pages 3000000 "${photographs[@]}" --set page_ratio=1 --set height_min_px=7 --set height_max_px=26 ;;
     lines*) render rendered_lines 60000 "${photographs[@]}" --unit line --set scripts.latin=0.55 --set scripts.cjk=0.4 \
         --set height_min_px=10 --set height_max_px=150 --set words_max=24
         render rendered_signs 90000 "${photographs[@]}" --unit line --set scripts.latin=0.25 --set scripts.cjk=0.75 \
             --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 --set vertical_ratio=0.35 --set words_min=2 \
-            --set words_max=10 --set height_min_px=20 --set height_max_px=220 ;;
+            --set words_max=10 --set height_min_px=20 --set height_max_px=220
+        render rendered_pages 3100000 "${photographs[@]}" --unit line --set scripts.latin=0.6 --set scripts.cjk=0.3 \
+            --set page_ratio=1 --set size_px=960,960 --set height_min_px=9 --set height_max_px=34 ;;
     esac
     case $model in
     words) # each command on a line of its own: behind && the script would go on where one fails

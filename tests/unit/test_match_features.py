@@ -32,6 +32,7 @@ def test_a_backbone_learns_what_the_teachers_answers(tmp_path: Path) -> None:
         "data.train.0.part=",
         "data.train.1.weight=0",
         "data.train.2.weight=0",
+        "data.train.3.weight=0",
     ]
     line = [sys.executable, str(program), "diffbin-words", "100", str(out), "diffbin_words", *settings]
     done = subprocess.run(line, check=True, capture_output=True, text=True)
