@@ -294,6 +294,8 @@ def test_labelled_pictures_are_of_the_unit_that_is_written(fonts: str, photo: So
     assert Synth(originals=replace(photo, labels_as="line"), unit="line")
     with pytest.raises(ConfigError, match="name one of them"):
         Synth(originals=photo, backgrounds=str(tmp_path))
+    with pytest.raises(ConfigError, match="page_ratio"):
+        Synth(originals=photo, page_ratio=0.5)
     with pytest.raises(InputError, match="no folder of pictures"):
         render(fonts, 0, originals=replace(photo, images="absent"))
 

@@ -63,6 +63,8 @@ class Synth:
             )
         if self.originals.images and self.backgrounds:
             raise ConfigError("Text is written on backgrounds or on originals, labelled pictures; name one of them.")
+        if self.originals.images and self.page_ratio:
+            raise ConfigError("Pages are pictures of their own, not written on originals; leave page_ratio at 0 there.")
         stored = self.originals.labels_as or self.originals.stored_unit
         if self.originals.images and stored != self.unit:
             raise ConfigError(
