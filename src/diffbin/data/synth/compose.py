@@ -94,7 +94,7 @@ def _drawable(words: list[str], path: str, script: str) -> list[str]:
     """Without the characters that the font lacks; a word that loses all is left out."""
     if script in fonts.SHAPED:
         return words
-    kept = ["".join(c for c in word if fonts.has(path, c)) for word in words]
+    kept = [fonts.drawable(path, word) for word in words]
     return [word for word in kept if word.strip(".,:-' ")]
 
 

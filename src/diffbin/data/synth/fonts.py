@@ -125,3 +125,8 @@ def has(path: str, character: str) -> bool:
     font = _load(path, 24, False)
     drawn = bytes(font.getmask(character))
     return any(drawn) and drawn != bytes(font.getmask(NOWHERE))
+
+
+def drawable(path: str, text: str) -> str:
+    """The text without the characters that the font lacks."""
+    return "".join(character for character in text if has(path, character))

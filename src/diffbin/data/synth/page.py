@@ -36,12 +36,12 @@ def draw_page(rng: Random, config: Synth, book: FontBook, size: tuple[int, int])
 def _prose(rng: Random, style: Style, count: int, *, heading: bool = False) -> list[str]:
     """Words that the font has all letters of."""
     path, words = style.heading_path if heading else style.path, corpus.prose(rng, style.script, count)
-    return [word for word in words if all(fonts.has(path, letter) for letter in word)] or ["1"]
+    return [word for word in words if fonts.drawable(path, word) == word] or ["1"]
 
 
 def _drawable(text: str, style: Style) -> str:
     """Without what the font lacks, such as signs of currencies."""
-    return "".join(letter for letter in text if fonts.has(style.path, letter)) or "1"
+    return fonts.drawable(style.path, text) or "1"
 
 
 def _wrapped(words: Sequence[str], font: Font, width: float, pen: Pen) -> list[list[str]]:

@@ -66,11 +66,6 @@ class Pen:
         self.on_sheet, self._on_ink = ImageDraw.Draw(self._sheet), ImageDraw.Draw(self._ink)
         self._words, self._lines = list[Region](), 0
 
-    @property
-    def height(self) -> int:
-        """Of the page, in pixels."""
-        return self._sheet.height
-
     def page(self) -> Page:
         """What has been drawn."""
         return Page(np.array(self._ink), self._words, np.array(self._sheet))
@@ -115,6 +110,7 @@ class Pen:
 
 
 def draw_style(rng: Random, config: Synth, book: FontBook) -> Style:
+    """A style in one of the scripts that the fonts cover; Latin where the config asks for none of `SCRIPTS`."""
     known = SCRIPTS if config.unit == "word" else (*SCRIPTS, "cjk")
     scripts = {name: vars(config.scripts)[name] for name in known if book.families(name)}
     script = rng.choices(list(scripts), list(scripts.values()))[0] if any(scripts.values()) else "latin"

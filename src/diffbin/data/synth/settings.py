@@ -42,7 +42,7 @@ class Synth:
     spaced_max_ratio: float = 0.35
     vertical_ratio: float = 0.0  # blocks of CJK whose lines run downwards
     pad_ratio: float = 0.04  # between ink and label, as a share of the height, on each side
-    page_ratio: float = 0.0  # pictures that are a page of print or a screen full of it, whose text is of `height` too
+    page_ratio: float = 0.0  # pictures that are a page of print or a screen full of it, its text of `height_min_px` on
     photo_ratio: float = 0.85  # pictures on a photograph, where there are any
     empty_ratio: float = 0.04  # pictures with clutter and no text
     clutter_ratio: float = 0.5  # pictures with things that look like text
