@@ -5,6 +5,7 @@ are wanted. Its quirks are kept, for parity: simplified contours of fewer than f
 contours that unclipping splits into parts of unequal point counts.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from diffbin.geometry import (
 )
 
 ProbMap = NDArray[np.float32]
+Rectangle = NDArray[np.float64]  # `(5,)`: its middle's x and y, width, height, degrees
 
 
 def decode(
@@ -125,11 +127,26 @@ def _polygons(outlines: Sequence[Integers], config: Decode, place: _Place) -> tu
 def _quads(outlines: Sequence[Integers], config: Decode, place: _Place) -> tuple[list[Points], list[int]]:
     """Smallest rotated rectangles around the grown outlines, in pixels of the picture, and which are wide enough."""
     grown = _grown(outlines, config)
-    rectangles = np.array([(*centre, *sides, angle) for centre, sides, angle in map(cv2.minAreaRect, grown.values())])
+    left = list(grown.values())
+    rectangles = np.array([(*centre, *sides, angle) for centre, sides, angle in map(cv2.minAreaRect, left)])
     rectangles = rectangles.reshape(-1, 5)
-    wide = rectangles[:, 2:4].min(axis=1) >= config.min_width_px
+    shorter, longer = np.sort(rectangles[:, 2:4]).T
+    for i in np.flatnonzero((shorter > 0) & (longer <= config.upright_ratio * shorter)):
+        rectangles[i] = _upright(rectangles[i], left[i], config.upright_ratio)
+    wide = shorter >= config.min_width_px
     corners = place.to_picture(rectangle_corners(rectangles[wide]))
     return list(from_top_left(corners)), list(compress(grown, wide.tolist()))
+
+
+def _upright(rectangle: Rectangle, outline: Integers, ratio: float) -> Rectangle:
+    """An upright one as large in its place, of the shape of the outline's box, unless that is `ratio` times as large.
+
+    It is where the outline has corners, and thus an angle. That of a round one, as a short word leaves it on a small
+    map, is chance: half of them would stand on a corner.
+    """
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    shrink = math.sqrt(rectangle[2] * rectangle[3] / math.prod(high - low))
+    return rectangle if shrink**2 * ratio < 1 else np.array([*(low + high) / 2, *(high - low) * shrink, 0.0])
 
 
 def _grown(outlines: Sequence[Integers], config: Decode) -> dict[int, Integers]:

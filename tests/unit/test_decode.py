@@ -54,6 +54,30 @@ def test_the_rim_reaches_the_edges_of_pixels() -> None:
     assert grown[1.0].min(axis=0).tolist() == [9, 9] and grown[1.0].max(axis=0).tolist() == [90, 20]
 
 
+def blob(points: list[tuple[float, float]]) -> NDArray[np.float32]:
+    prob = np.zeros((60, 60), np.float32)
+    cv2.fillPoly(prob, [np.array(points, np.int32)], (0.9,))
+    return prob
+
+
+def test_the_quad_of_a_round_blob_is_set_upright_in_its_place_and_as_large() -> None:
+    word = blob([(20, 26), (23, 23), (27, 23), (30, 26), (27, 29), (23, 29)])  # its smallest rectangle is a diamond
+    for prob in (word, np.ascontiguousarray(np.rot90(word))):
+        (diamond,), (found,) = (decode(prob, Decode(upright_ratio=ratio)).polygons for ratio in (0, 1.4))
+        assert abs(diamond[1] - diamond[0]).min() > 5
+        (left, top), (right, bottom) = found[0], found[2]
+        assert found.tolist() == [[left, top], [right, top], [right, bottom], [left, bottom]]
+        assert (right - left) * (bottom - top) == pytest.approx(signed_area(diamond), rel=1e-5)
+        assert found.mean(axis=0) == pytest.approx([places.mean() for places in prob.nonzero()[::-1]], abs=0.6)
+        assert (right - left > bottom - top) == (prob is word)
+
+
+def test_long_quads_and_squares_with_corners_keep_their_angle() -> None:
+    for prob in (bars(), blob([(30, 15), (45, 30), (30, 45), (15, 30)])):
+        plain, found = (decode(prob, Decode(upright_ratio=ratio, unclip_ratio=0.5)).polygons for ratio in (0, 1.4))
+        assert len(found) and np.array_equal(plain, found)
+
+
 def test_thresholds() -> None:
     assert len(decode(bars(), Decode(score_threshold=0.7))) == 1
     assert len(decode(bars(), Decode(mask_threshold=0.7))) == 1
