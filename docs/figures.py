@@ -82,7 +82,7 @@ def make_page(name: str) -> None:
     for i, line in enumerate(textwrap.wrap(told[told.index("Sizes") :], 48)[:38]):
         pen.text((110 + 530 * (i >= 20), 140 + 29 * (i % 20) + 9 * (i >= 20)), line, "black", small)
     picture = np.asarray(sheet)
-    found = Detector("diffbin-lines").with_size(1000)(picture)
+    found = Detector("diffbin-lines").with_size(760)(picture)
     drawn = np.ascontiguousarray(draw(picture, found)[:, :, ::-1])
     for number, polygon in enumerate(found.polygons, 1):
         x, y = polygon[[0, 3]].mean(axis=0).tolist()

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin import tiling, zoo
+from diffbin import pages, tiling, zoo
 from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.image import ImageSource, Loaded, Resize, load_for, resized
-from diffbin.pages import Page, warn_of_print
 from diffbin.plain import from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -32,9 +31,10 @@ class Detector:
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
-    whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. One detector may be
-    shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
-    `ConfigError` for a precision, a number of threads or a `tile`.
+    whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. Pages of documents,
+    see `diffbin.pages`, are seen at their own size unless `preprocess` is given. One detector may be shared by threads.
+    Raises `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a
+    number of threads or a `tile`.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Detector:
         self.engine = model
         self.decode = decode or self.engine.recipe.decode
         self.preprocess = preprocess or self.engine.recipe.preprocess
+        self._asked = preprocess
         self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
 
     def describe(self) -> str:
@@ -67,12 +68,13 @@ class Detector:
         Raises `ConfigError` for an unknown setting or a value of the wrong type.
         """
         changed = from_dict(Decode, {**to_dict(self.decode), **changes})
-        return Detector(self.engine, decode=changed, preprocess=self.preprocess, tile=self.tile)
+        return Detector(self.engine, decode=changed, preprocess=self._asked, tile=self.tile)
 
     def with_size(self, short_px: int) -> "Detector":
         """The same model for pictures of another short side, in pixels, the long side in proportion.
 
-        A larger input shows smaller text, in more time. Raises `ConfigError` where it is not above 0.
+        A larger input shows smaller text, in more time. Pages of documents, too, are then seen at this size. Raises
+        `ConfigError` where it is not above 0.
         """
         preprocess = resized(self.preprocess, short_px)
         return Detector(self.engine, decode=self.decode, preprocess=preprocess, tile=self.tile)
@@ -122,20 +124,24 @@ class Detector:
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
-        return load_for(source, self.preprocess if self.tile == "off" else None)
+        loaded = load_for(source, self.preprocess if self.tile == "off" else None)
+        return loaded._replace(is_page=isinstance(source, pages.Page))
 
     def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
         """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
-        resize = Resize.fit(loaded.size, self.preprocess)
-        own = self.engine.recipe.preprocess
+        resize, own = self._fit(loaded), self.engine.recipe.preprocess
         if self.tile != "off" and (side := tiling.side(resize, self.tile, self.preprocess, own)):
             found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
             return found.clip().in_reading_order()
         if self.tile == "off" and resize.loses_text(self.preprocess, own):
-            tiling.warn(resize, str(source) if isinstance(source, str | Path | Page) else "The picture")
-        elif isinstance(source, Page):
-            warn_of_print(source, resize)
+            tiling.warn(resize, str(source) if isinstance(source, str | Path | pages.Page) else "The picture")
+        elif isinstance(source, pages.Page):
+            pages.warn_of_print(source, resize)
         return None
+
+    def _fit(self, loaded: Loaded) -> Resize:
+        fit = pages.fit if loaded.is_page and not self._asked else Resize.fit
+        return fit(loaded.size, self.preprocess)
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> P `(resized h, resized w)` float32 in [0, 1], both divided by the map's stride."""
@@ -144,7 +150,7 @@ class Detector:
 
     def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
         """A picture as the network's input, `(1, 3, padded h, padded w)` float32, with the way back."""
-        resize = Resize.fit(loaded.size, self.preprocess)
+        resize = self._fit(loaded)
         return resize, resize.apply(loaded.picture, self.preprocess)
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:

@@ -62,6 +62,7 @@ class Loaded(NamedTuple):
 
     picture: Picture
     size: tuple[int, int]
+    is_page: bool = False  # of a document, so its letters are small
 
 
 def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 
 from diffbin import tiff
+from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError, SmallTextWarning
-from diffbin.image import Resize, check_size, from_pillow, opened
+from diffbin.image import Resize, check_size, from_pillow, opened, resized
 from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MAX_PAGES = 10_000
 PDF = ".pdf"
 DOCUMENTS = frozenset({PDF, ".tif", ".tiff"})
 SOUGHT = frozenset({PDF} if find_spec("pypdfium2") else ())  # in folders, besides pictures
-ENOUGH_RATIO = 1.25  # of a page's own size, for print of eight points; see `benchmarks.prints`
+MOST_PX = 1600  # short side of the largest input that a page is given unless one is asked for: nearly A3
 WRONG_PASSWORD = 4  # of PDFium's errors
 _ONE_AT_A_TIME = Lock()  # PDFium is not made for threads
 
@@ -99,10 +100,18 @@ def pages(path: str | Path) -> list[Page]:
     return found
 
 
+def fit(size: tuple[int, int], config: Preprocess) -> Resize:
+    """The resize of a page of this `(h, w)`, for its print: none, up to `MOST_PX`; the ordinary one where that enlarges
+    it, or shrinks it less."""
+    ordinary, most = Resize.fit(size, config), Resize.fit(size, resized(config, MOST_PX))
+    ratio = min(1.0, most.ratio)
+    return ordinary if ordinary.ratio >= ratio else Resize.by(size, ratio, config)
+
+
 def warn_of_print(page: Page, resize: Resize) -> None:
     """Says, `SmallTextWarning`, that small print is lost where a page of a PDF is seen smaller than it was drawn."""
     if page.path.suffix.lower() == PDF and resize.ratio < 1:
-        enough = math.ceil(min(resize.original) * ENOUGH_RATIO / 100) * 100
+        enough = math.ceil(min(resize.original) / 100) * 100
         told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
         warnings.warn(
             f"{told}; --size {enough} finds it (in Python: with_size({enough})).",

@@ -168,7 +168,8 @@ def test_of_a_large_jpeg_no_more_is_decoded_than_needed(orientation: int, size: 
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     content = encode(Image.fromarray(smooth), "JPEG", exif=exif, quality=95)
-    whole, (picture, seen) = load(content), load_for(content, config)
+    whole, (picture, seen, is_page) = load(content), load_for(content, config)
+    assert not is_page
     assert seen == whole.shape[:2]
     assert picture.shape[:2] == tuple(-(-side // factor) for side in seen)
     resize = Resize.fit(seen, config)

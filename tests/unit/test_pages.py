@@ -16,10 +16,10 @@ from PIL import Image
 from conftest import DarkIsText, page
 from diffbin import Detector, batch, cli, pages, zoo
 from diffbin.answers import Output
-from diffbin.config import Source
+from diffbin.config import Preprocess, Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
-from diffbin.image import header_size, load
+from diffbin.image import Resize, header_size, load
 from diffbin.pages import DPI, Page, pictures
 from diffbin.tiff import frames
 
@@ -77,18 +77,45 @@ def test_each_page_is_a_picture(tmp_path: Path) -> None:
 def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
     large = Image.fromarray(np.full((1754, 1240, 3), 255, np.uint8))
     large.save(tmp_path / "a.pdf", save_all=True, append_images=[large], resolution=DPI)
-    small = Detector(DarkIsText()).with_size(900)
+    small = Detector(DarkIsText()).with_size(900).with_decode(score_threshold=0.4)  # which keeps what was asked for
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         list(small.stream(pictures(tmp_path / "a.pdf")))
         list(small.with_size(1320).stream(pictures(tmp_path / "a.pdf")))
+        list(Detector(small.engine).stream(pictures(tmp_path / "a.pdf")))
         Detector(small.engine, preprocess=small.preprocess, tile="auto")(pictures(tmp_path / "a.pdf")[1])
     told, of_tiles = caught
     assert str(told.message) == str(of_tiles.message)  # there are none where the page is not that large
     assert issubclass(told.category, SmallTextWarning)
-    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1600" in str(
+    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1300" in str(
         told.message
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((1754, 1240), (1754, 1240)),  # A4
+        ((400, 300), (981, 736)),  # a ticket, as any picture
+        ((3000, 400), (2898, 386)),  # a receipt
+        ((4962, 3508), (2263, 1600)),  # A4 in a TIFF of 424 dots an inch
+        ((700, 9000), (225, 2898)),
+    ],
+)
+def test_a_page_is_seen_at_its_own_size(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    assert pages.fit(size, Preprocess()).resized == seen
+    assert pages.fit(size[::-1], Preprocess()).resized == seen[::-1]
+    assert min(pages.fit(size, Preprocess(short_px=1700, long_px=3000)).resized) >= min(seen), "never smaller"
+
+
+def test_pages_alone_and_where_nothing_else_is_asked_for_are_seen_so(tmp_path: Path) -> None:
+    Image.new("RGB", (1240, 1754)).save(tmp_path / "a.pdf", resolution=DPI)
+    (part,), detector = pages.pages(tmp_path / "a.pdf"), Detector(DarkIsText())
+    own, asked = detector.preprocess, detector.with_size(900)
+    assert detector.with_decode(score_threshold=0.4).prepare(detector.load(part))[0].resized == (1754, 1240)
+    for other in (asked, asked.with_decode(score_threshold=0.4), Detector(detector.engine, preprocess=own)):
+        assert other.prepare(other.load(part))[0] == Resize.fit((1754, 1240), other.preprocess)
+    assert detector.prepare(detector.load(load(part)))[0] == Resize.fit((1754, 1240), own)
 
 
 def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:
