@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from diffbin.data.synth.fonts import BUILT_IN, FontBook, _find, load
 from diffbin.data.synth.labels import cut
 from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.settings import Scripts, Synth
-from diffbin.data.synth.warp import draw_arc, draw_warp
+from diffbin.data.synth.warp import draw_arc, draw_warp, turned, turning
 from diffbin.errors import ConfigError, InputError
 from diffbin.plain import from_dict, to_dict
 
@@ -354,6 +355,22 @@ def test_pages_flat_and_photographed_have_labels_inside_the_picture(fonts: str, 
         for polygon in sample.polygons:
             assert polygon.min() >= 0 and polygon.max() <= 320 and signed_area(polygon) > 0
     assert 0 < turned < 8 and labels > 50
+
+
+def test_pages_may_lie_on_their_side_and_their_labels_with_them(fonts: str) -> None:
+    for quarters in (-1, 0, 1):
+        layer = np.zeros((30, 50), np.uint8)
+        layer[7, 11] = 1
+        (row,), (column,) = turned(layer, quarters).nonzero()
+        assert turning((30, 50), quarters).forward(np.array([[11.5, 7.5]])).tolist() == [[column + 0.5, row + 0.5]]
+    settings = {"page_ratio": 1.0, "height_min_px": 9, "height_max_px": 12, "size_px": (320, 240)}
+    down = {0.0: 0, 1.0: 0}
+    for ratio, seed in product(down, range(12)):
+        sample = render(fonts, seed, sideways_ratio=ratio, **settings)
+        assert sample.picture.shape == (320, 240, 3) and sample.polygons
+        edges = np.array([abs(polygon[1] - polygon[0]) for polygon in sample.polygons])
+        down[ratio] += edges[:, 1].sum() > edges[:, 0].sum()
+    assert down[0.0] <= 2 and down[1.0] >= 10, "a photographed page may be turned further"
 
 
 def test_prose_has_as_many_words_as_asked_for_in_every_script() -> None:

@@ -19,7 +19,7 @@ from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.paint import draw_look, frame, paint
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
-from diffbin.data.synth.warp import Warp, draw_arc, draw_warp
+from diffbin.data.synth.warp import draw_arc, draw_warp, turned, turning
 from diffbin.detections import Points
 
 FLAT_RATIO = 0.6  # of the pages: scans and screens; the others are photographed
@@ -72,15 +72,17 @@ class Renderer:
 
     def _print(self, rng: Random) -> tuple[Canvas, list[Label]]:
         """A page, as wide as the picture, or photographed: nearer or further away, and not quite from the front."""
-        (h, w), flat = self.config.size_px, rng.random() < FLAT_RATIO
+        (h, w), flat, sideways = self.config.size_px, rng.random() < FLAT_RATIO, self.config.sideways_ratio
         nearness = 1.0 if flat else rng.uniform(0.7, 1.4)
-        page = draw_page(rng, self.config, self._book, (round(h * nearness), round(w * nearness)))
+        quarters = rng.choice((-1, 1)) if sideways and rng.random() < sideways else 0  # clockwise
+        size = (w, h) if quarters else (h, w)
+        page = draw_page(rng, self.config, self._book, (round(size[0] * nearness), round(size[1] * nearness)))
         if flat:
-            canvas, warp = Canvas(page.picture), Warp(np.eye(3))
-            canvas.ink = page.ink
+            canvas, warp = Canvas(turned(page.picture, quarters)), turning(size, quarters)
+            canvas.ink = turned(page.ink, quarters)
         else:
             canvas, sheet = Canvas(self._draw_background(rng)), (0, 0, *page.ink.shape[::-1])
-            warp = draw_warp(rng, page.ink.shape, rng.gauss(0, 2.5))
+            warp = draw_warp(rng, page.ink.shape, 90 * quarters + rng.gauss(0, 2.5))
             outline = warp.outline(sheet)
             x, y = ((outline.min(0) + outline.max(0)) / 2).tolist()
             warp = warp.moved(w / 2 - x, h / 2 - y)

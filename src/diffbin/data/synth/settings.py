@@ -43,6 +43,7 @@ class Synth:
     vertical_ratio: float = 0.0  # blocks of CJK whose lines run downwards
     pad_ratio: float = 0.04  # between ink and label, as a share of the height, on each side
     page_ratio: float = 0.0  # pictures that are a page of print or a screen full of it, its text of `height_min_px` on
+    sideways_ratio: float = 0.0  # pages that lie on their side, as scanners and telephones leave them
     photo_ratio: float = 0.85  # pictures on a photograph, where there are any
     empty_ratio: float = 0.04  # pictures with clutter and no text
     clutter_ratio: float = 0.5  # pictures with things that look like text
