@@ -60,8 +60,9 @@ def _shown(source: str, node: ast.stmt, indent: str = "") -> str:
     shown = [line.removesuffix("  # noqa: B008  # frozen") for line in lines[node.lineno - 1 : last]]
     decorators = [f"{indent}@{ast.unparse(each)}" for each in node.decorator_list]
     if isinstance(node, ast.ClassDef):
-        fields = [lines[part.lineno - 1] for part in node.body if isinstance(part, ast.AnnAssign)]
-        shown += ["", *fields] if fields else []
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        shown += [""] if fields else []
+        shown += [line for part in fields for line in lines[part.lineno - 1 : part.end_lineno]]
         for part in node.body:
             if isinstance(part, ast.FunctionDef) and _is_public(part):
                 shown += ["", _shown(source, part, indent + "    ")]

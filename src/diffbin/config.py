@@ -56,13 +56,13 @@ class Decode:
     unclip_ratio: float = 1.5  # r' of D' = A' r' / L'
     rim_px: float = 0.0  # added to D': contours run through the centres of the map's pixels, 0.5 inside their edge
     min_width_px: float = 5.0  # shorter side of a quad on the map
-    upright_ratio: float = 0.0  # quads whose sides differ by less, around round blobs, are set upright; 0 = none
+    upright_px: float = 0.0  # nearly square quads of blobs not as long on the map are set upright; 0 = none
     epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter; 0.002 keeps long thin lines
     max_candidates: int = 3000  # contours looked at
 
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
-        check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "upright_ratio", "max_candidates"))
+        check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "upright_px", "max_candidates"))
         if self.shape not in ("quad", "polygon"):
             raise ConfigError(f"decode.shape is {self.shape!r}; it must be 'quad' or 'polygon'.")
 
@@ -159,7 +159,7 @@ class Augment:
         check_range("0 or more", self, ("rotate_deg", "brightness_delta", "saturation_delta", "contrast_delta"))
         check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
         if self.crop_px_min % 32 or not 0 <= self.crop_px_min <= self.crop_px:
-            raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; 32 must divide it, and crop_px be no less.")
+            raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; it is 0 to crop_px, and 32 divides it.")
         if self.scale_min > self.scale_max:
             raise ConfigError(f"augment.scale_min is {self.scale_min}; scale_max must be no less.")
 

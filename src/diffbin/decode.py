@@ -29,6 +29,7 @@ from diffbin.geometry import (
 
 ProbMap = NDArray[np.float32]
 Rectangle = NDArray[np.float64]  # `(5,)`: its middle's x and y, width, height, degrees
+SQUARE_RATIO = 1.4  # of the sides of a quad that is set upright, at most: longer ones have an angle
 
 
 def decode(
@@ -127,26 +128,27 @@ def _polygons(outlines: Sequence[Integers], config: Decode, place: _Place) -> tu
 def _quads(outlines: Sequence[Integers], config: Decode, place: _Place) -> tuple[list[Points], list[int]]:
     """Smallest rotated rectangles around the grown outlines, in pixels of the picture, and which are wide enough."""
     grown = _grown(outlines, config)
-    left = list(grown.values())
+    places, left = list(grown), list(grown.values())
     rectangles = np.array([(*centre, *sides, angle) for centre, sides, angle in map(cv2.minAreaRect, left)])
     rectangles = rectangles.reshape(-1, 5)
     shorter, longer = np.sort(rectangles[:, 2:4]).T
-    for i in np.flatnonzero((shorter > 0) & (longer <= config.upright_ratio * shorter)):
-        rectangles[i] = _upright(rectangles[i], left[i], config.upright_ratio)
-    wide = shorter >= config.min_width_px
+    for i in np.flatnonzero((shorter > 0) & (longer <= SQUARE_RATIO * shorter)):
+        if max(cv2.minAreaRect(outlines[places[i]])[1]) < config.upright_px:
+            rectangles[i] = _upright(left[i], shorter[i] * longer[i])
+    wide = rectangles[:, 2:4].min(axis=1) >= config.min_width_px
     corners = place.to_picture(rectangle_corners(rectangles[wide]))
-    return list(from_top_left(corners)), list(compress(grown, wide.tolist()))
+    return list(from_top_left(corners)), list(compress(places, wide.tolist()))
 
 
-def _upright(rectangle: Rectangle, outline: Integers, ratio: float) -> Rectangle:
-    """An upright one as large in its place, of the shape of the outline's box, unless that is `ratio` times as large.
+def _upright(outline: Integers, area: float) -> Rectangle:
+    """Of this area, in the place and of the shape of the outline's box.
 
-    It is where the outline has corners, and thus an angle. That of a round one, as a short word leaves it on a small
-    map, is chance: half of them would stand on a corner.
+    A word of a few pixels leaves a round blob on the map, whose smallest rectangle stands on a corner as often as not.
+    Of larger blobs the angle tells something, and stays.
     """
     low, high = outline.min(axis=0), outline.max(axis=0)
-    shrink = math.sqrt(rectangle[2] * rectangle[3] / math.prod(high - low))
-    return rectangle if shrink**2 * ratio < 1 else np.array([*(low + high) / 2, *(high - low) * shrink, 0.0])
+    sides = (high - low) * math.sqrt(area / math.prod(high - low))
+    return np.array([*(low + high) / 2, *sides, 0.0])
 
 
 def _grown(outlines: Sequence[Integers], config: Decode) -> dict[int, Integers]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -32,7 +33,8 @@ class Detector:
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
     whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. Pages of documents,
-    see `diffbin.pages`, are seen at their own size unless `preprocess` is given. One detector may be shared by threads.
+    see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless `preprocess` has another than the
+    model's. One detector may be shared by threads.
     Raises `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a
     number of threads or a `tile`.
     """
@@ -54,8 +56,9 @@ class Detector:
             model = zoo.load(model, from_dict(Runtime, asked))
         self.engine = model
         self.decode = decode or self.engine.recipe.decode
-        self.preprocess = preprocess or self.engine.recipe.preprocess
-        self._asked = preprocess
+        own = self.engine.recipe.preprocess
+        self.preprocess = preprocess or own
+        self._sized = (self.preprocess.short_px, self.preprocess.long_px) != (own.short_px, own.long_px)
         self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
 
     def describe(self) -> str:
@@ -68,7 +71,7 @@ class Detector:
         Raises `ConfigError` for an unknown setting or a value of the wrong type.
         """
         changed = from_dict(Decode, {**to_dict(self.decode), **changes})
-        return Detector(self.engine, decode=changed, preprocess=self._asked, tile=self.tile)
+        return self._with(decode=changed)
 
     def with_size(self, short_px: int) -> "Detector":
         """The same model for pictures of another short side, in pixels, the long side in proportion.
@@ -77,7 +80,12 @@ class Detector:
         `ConfigError` where it is not above 0.
         """
         preprocess = resized(self.preprocess, short_px)
-        return Detector(self.engine, decode=self.decode, preprocess=preprocess, tile=self.tile)
+        return self._with(preprocess=preprocess, _sized=True)
+
+    def _with(self, **changes: object) -> "Detector":
+        changed = copy(self)
+        vars(changed).update(changes)
+        return changed
 
     @overload
     def __call__(self, source: list[ImageSource]) -> list[Detections]: ...
@@ -136,11 +144,11 @@ class Detector:
         if self.tile == "off" and resize.loses_text(self.preprocess, own):
             tiling.warn(resize, str(source) if isinstance(source, str | Path | pages.Page) else "The picture")
         elif isinstance(source, pages.Page):
-            pages.warn_of_print(source, resize)
+            pages.warn_of_print(source, resize, self.preprocess)
         return None
 
     def _fit(self, loaded: Loaded) -> Resize:
-        fit = pages.fit if loaded.is_page and not self._asked else Resize.fit
+        fit = pages.fit if loaded.is_page and not self._sized else Resize.fit
         return fit(loaded.size, self.preprocess)
 
     def prob(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:

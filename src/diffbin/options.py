@@ -22,7 +22,7 @@ Size = Annotated[
     typer.Option(
         min=32,
         max=4096,
-        help="Short side of the input, pixels: more for smaller text; else the model's own, of documents the page's.",
+        help="Short side of the input, pixels: more for smaller text; the model's own unless given.",
     ),
 ]
 Score = Annotated[float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")]

@@ -15,7 +15,7 @@ import numpy as np
 from diffbin import tiff
 from diffbin.config import Preprocess
 from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError, SmallTextWarning
-from diffbin.image import Resize, check_size, from_pillow, opened, resized
+from diffbin.image import Resize, check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MAX_PAGES = 10_000
 PDF = ".pdf"
 DOCUMENTS = frozenset({PDF, ".tif", ".tiff"})
 SOUGHT = frozenset({PDF} if find_spec("pypdfium2") else ())  # in folders, besides pictures
-MOST_PX = 1600  # short side of the largest input that a page is given unless one is asked for: nearly A3
+MOST_PIXELS = 4_400_000  # of the input that a page is given unless a size is asked for: A3 as it is drawn
 WRONG_PASSWORD = 4  # of PDFium's errors
 _ONE_AT_A_TIME = Lock()  # PDFium is not made for threads
 
@@ -101,17 +101,20 @@ def pages(path: str | Path) -> list[Page]:
 
 
 def fit(size: tuple[int, int], config: Preprocess) -> Resize:
-    """The resize of a page of this `(h, w)`, for its print: none, up to `MOST_PX`; the ordinary one where that enlarges
-    it, or shrinks it less."""
-    ordinary, most = Resize.fit(size, config), Resize.fit(size, resized(config, MOST_PX))
-    ratio = min(1.0, most.ratio)
+    """The resize of a page of this `(h, w)`, for its print: none, up to `MOST_PIXELS`; the ordinary one where that
+    enlarges it, or shrinks it less."""
+    ordinary, ratio = Resize.fit(size, config), min(1.0, math.sqrt(MOST_PIXELS / math.prod(size)))
     return ordinary if ordinary.ratio >= ratio else Resize.by(size, ratio, config)
 
 
-def warn_of_print(page: Page, resize: Resize) -> None:
-    """Says, `SmallTextWarning`, that small print is lost where a page of a PDF is seen smaller than it was drawn."""
+def warn_of_print(page: Page, resize: Resize, config: Preprocess) -> None:
+    """Says, `SmallTextWarning`, that small print is lost where a page of a PDF is seen smaller than it was drawn.
+
+    `config` is that of the input; one whose short side is larger, in proportion, is what helps.
+    """
     if page.path.suffix.lower() == PDF and resize.ratio < 1:
-        enough = math.ceil(min(resize.original) / 100) * 100
+        whole = max(min(resize.original), max(resize.original) * config.short_px / config.long_px)
+        enough = math.ceil(whole / 100) * 100
         told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
         warnings.warn(
             f"{told}; --size {enough} finds it (in Python: with_size({enough})).",

@@ -60,10 +60,10 @@ def blob(points: list[tuple[float, float]]) -> NDArray[np.float32]:
     return prob
 
 
-def test_the_quad_of_a_round_blob_is_set_upright_in_its_place_and_as_large() -> None:
+def test_the_quad_of_a_small_round_blob_is_set_upright_in_its_place_and_as_large() -> None:
     word = blob([(20, 26), (23, 23), (27, 23), (30, 26), (27, 29), (23, 29)])  # its smallest rectangle is a diamond
     for prob in (word, np.ascontiguousarray(np.rot90(word))):
-        (diamond,), (found,) = (decode(prob, Decode(upright_ratio=ratio)).polygons for ratio in (0, 1.4))
+        (diamond,), (found,) = (decode(prob, Decode(upright_px=px)).polygons for px in (0, 12))
         assert abs(diamond[1] - diamond[0]).min() > 5
         (left, top), (right, bottom) = found[0], found[2]
         assert found.tolist() == [[left, top], [right, top], [right, bottom], [left, bottom]]
@@ -72,9 +72,10 @@ def test_the_quad_of_a_round_blob_is_set_upright_in_its_place_and_as_large() -> 
         assert (right - left > bottom - top) == (prob is word)
 
 
-def test_long_quads_and_squares_with_corners_keep_their_angle() -> None:
-    for prob in (bars(), blob([(30, 15), (45, 30), (30, 45), (15, 30)])):
-        plain, found = (decode(prob, Decode(upright_ratio=ratio, unclip_ratio=0.5)).polygons for ratio in (0, 1.4))
+def test_long_quads_and_those_of_larger_blobs_keep_their_angle() -> None:
+    turned = blob([(30, 15), (45, 30), (30, 45), (15, 30)])
+    for prob in (bars(), turned, turned[::2, ::2].copy()):  # the last is 9.9 pixels long
+        plain, found = (decode(prob, Decode(upright_px=px)).polygons for px in (0, 9.8))
         assert len(found) and np.array_equal(plain, found)
 
 

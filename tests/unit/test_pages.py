@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import struct
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from diffbin.answers import Output
 from diffbin.config import Preprocess, Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
-from diffbin.image import Resize, header_size, load
+from diffbin.image import Resize, header_size, load, resized
 from diffbin.pages import DPI, Page, pictures
 from diffbin.tiff import frames
 
@@ -87,7 +89,7 @@ def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
     told, of_tiles = caught
     assert str(told.message) == str(of_tiles.message)  # there are none where the page is not that large
     assert issubclass(told.category, SmallTextWarning)
-    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1300" in str(
+    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message) and "--size 1400" in str(
         told.message
     )
 
@@ -97,9 +99,9 @@ def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
     [
         ((1754, 1240), (1754, 1240)),  # A4
         ((400, 300), (981, 736)),  # a ticket, as any picture
-        ((3000, 400), (2898, 386)),  # a receipt
-        ((4962, 3508), (2263, 1600)),  # A4 in a TIFF of 424 dots an inch
-        ((700, 9000), (225, 2898)),
+        ((3000, 400), (3000, 400)),  # a receipt
+        ((4962, 3508), (2495, 1764)),  # A4 in a TIFF of 424 dots an inch
+        ((700, 9000), (585, 7521)),
     ],
 )
 def test_a_page_is_seen_at_its_own_size(size: tuple[int, int], seen: tuple[int, int]) -> None:
@@ -113,9 +115,21 @@ def test_pages_alone_and_where_nothing_else_is_asked_for_are_seen_so(tmp_path: P
     (part,), detector = pages.pages(tmp_path / "a.pdf"), Detector(DarkIsText())
     own, asked = detector.preprocess, detector.with_size(900)
     assert detector.with_decode(score_threshold=0.4).prepare(detector.load(part))[0].resized == (1754, 1240)
-    for other in (asked, asked.with_decode(score_threshold=0.4), Detector(detector.engine, preprocess=own)):
+    padded = Detector(detector.engine, preprocess=replace(own, multiple_px=64))
+    assert padded.prepare(padded.load(part))[0].padded == (1792, 1280)
+    other_size = Detector(detector.engine, preprocess=replace(own, short_px=own.short_px - 1))
+    for other in (asked, asked.with_decode(score_threshold=0.4), detector.with_size(own.short_px), other_size):
         assert other.prepare(other.load(part))[0] == Resize.fit((1754, 1240), other.preprocess)
     assert detector.prepare(detector.load(load(part)))[0] == Resize.fit((1754, 1240), own)
+
+
+@pytest.mark.parametrize("size", [(1754, 1240), (4000, 1240), (3200, 1000), (3000, 2000)])
+def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int]) -> None:
+    config = Preprocess()
+    with pytest.warns(SmallTextWarning) as told:
+        pages.warn_of_print(Page(Path("a.pdf"), 1), Resize.fit(size, config), config)
+    found = re.search(r"--size (\d+) finds", str(told[0].message))
+    assert found and Resize.fit(size, resized(config, int(found[1]))).ratio >= 1
 
 
 def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from diffbin.data.synth.fonts import BUILT_IN, FontBook, _find, load
 from diffbin.data.synth.labels import cut
 from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.settings import Scripts, Synth
-from diffbin.data.synth.warp import draw_arc, draw_warp, turned, turning
+from diffbin.data.synth.warp import draw_arc, draw_warp, quarter_warp, turn_layer
 from diffbin.errors import ConfigError, InputError
 from diffbin.plain import from_dict, to_dict
 
@@ -361,13 +361,14 @@ def test_pages_may_lie_on_their_side_and_their_labels_with_them(fonts: str) -> N
     for quarters in (-1, 0, 1):
         layer = np.zeros((30, 50), np.uint8)
         layer[7, 11] = 1
-        (row,), (column,) = turned(layer, quarters).nonzero()
-        assert turning((30, 50), quarters).forward(np.array([[11.5, 7.5]])).tolist() == [[column + 0.5, row + 0.5]]
+        (row,), (column,) = turn_layer(layer, quarters).nonzero()
+        assert quarter_warp((30, 50), quarters).forward(np.array([[11.5, 7.5]])).tolist() == [[column + 0.5, row + 0.5]]
     settings = {"page_ratio": 1.0, "height_min_px": 9, "height_max_px": 12, "size_px": (320, 240)}
     down = {0.0: 0, 1.0: 0}
     for ratio, seed in product(down, range(12)):
         sample = render(fonts, seed, sideways_ratio=ratio, **settings)
         assert sample.picture.shape == (320, 240, 3) and sample.polygons
+        assert sample.ignored.sum() <= 5, "labels lie on their ink, else they are taken for illegible"
         edges = np.array([abs(polygon[1] - polygon[0]) for polygon in sample.polygons])
         down[ratio] += edges[:, 1].sum() > edges[:, 0].sum()
     assert down[0.0] <= 2 and down[1.0] >= 10, "a photographed page may be turned further"

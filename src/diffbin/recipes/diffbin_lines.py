@@ -43,7 +43,7 @@ RECIPE = Recipe(
         unclip_ratio=1.1,
         rim_px=0.5,
         min_width_px=1.5,
-        upright_ratio=1.4,
+        upright_px=12.0,
         epsilon_ratio=0.002,
     ),
     targets=Targets(shrink_ratio=0.6),

@@ -19,7 +19,7 @@ from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.paint import draw_look, frame, paint
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
-from diffbin.data.synth.warp import draw_arc, draw_warp, turned, turning
+from diffbin.data.synth.warp import draw_arc, draw_warp, quarter_warp, turn_layer
 from diffbin.detections import Points
 
 FLAT_RATIO = 0.6  # of the pages: scans and screens; the others are photographed
@@ -78,8 +78,8 @@ class Renderer:
         size = (w, h) if quarters else (h, w)
         page = draw_page(rng, self.config, self._book, (round(size[0] * nearness), round(size[1] * nearness)))
         if flat:
-            canvas, warp = Canvas(turned(page.picture, quarters)), turning(size, quarters)
-            canvas.ink = turned(page.ink, quarters)
+            canvas, warp = Canvas(turn_layer(page.picture, quarters)), quarter_warp(size, quarters)
+            canvas.ink = turn_layer(page.ink, quarters)
         else:
             canvas, sheet = Canvas(self._draw_background(rng)), (0, 0, *page.ink.shape[::-1])
             warp = draw_warp(rng, page.ink.shape, 90 * quarters + rng.gauss(0, 2.5))

@@ -93,16 +93,16 @@ HALF_ON = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
 HALF_BACK = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
 
 
-def turned(layer: Picture, quarters: int) -> Picture:
+def turn_layer(layer: Picture, quarters: int) -> Picture:
     """`(h, w)` or `(h, w, c)`, turned clockwise by so many quarters."""
     return np.ascontiguousarray(np.rot90(layer, -quarters))
 
 
-def turning(size: tuple[int, int], quarters: int) -> Warp:
-    """How points of a layer of `size` (h, w) px move when it is `turned`; by -1, 0 or 1."""
+def quarter_warp(size: tuple[int, int], quarters: int) -> Warp:
+    """Where points of a layer of `size` (h, w) px lie once it is turned; by -1, 0 or 1 quarters."""
     h, w = size
-    c, s = math.cos(quarters * math.pi / 2), quarters
-    return Warp(np.array([[c, -s, h if s > 0 else 0], [s, c, w if s < 0 else 0], [0, 0, 1]]).round())
+    rows = {0: ((1, 0, 0), (0, 1, 0)), 1: ((0, -1, h), (1, 0, 0)), -1: ((0, 1, 0), (-1, 0, w))}
+    return Warp(np.array([*rows[quarters], (0, 0, 1)]))
 
 
 def draw_warp(rng: Random, size: tuple[float, float], tilt_deg: float) -> Warp:
