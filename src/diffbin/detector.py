@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin import pages, tiling, zoo
+from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
@@ -122,13 +122,13 @@ class Detector:
         return stream(self, source, batch_size=batch_size, workers=workers, runs=runs)
 
     def detect(self, source: ImageSource) -> Detections:
-        """The text of one picture; see `__call__`. Warns, `SmallTextWarning`, of a large one that `tile` would help."""
+        """The text of one picture; see `__call__`. `SmallTextWarning` tells where tiles or a larger size would help."""
         loaded = self.load(source)
         found = self.in_tiles(loaded, source)
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
-        return self.regions(self.engine.run(batch)[0, 0], resize)
+        return self.regions(self.engine.run(batch)[0, 0], resize, source)
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
@@ -142,9 +142,9 @@ class Detector:
             found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
             return found.clip().in_reading_order()
         if self.tile == "off" and resize.loses_text(self.preprocess, own):
-            tiling.warn(resize, str(source) if isinstance(source, str | Path | pages.Page) else "The picture")
+            legibility.warn_of_size(source, resize)
         elif isinstance(source, pages.Page):
-            pages.warn_of_print(source, resize, self.preprocess)
+            legibility.warn_of_print(source, resize, self.preprocess)
         return None
 
     def _fit(self, loaded: Loaded) -> Resize:
@@ -161,12 +161,16 @@ class Detector:
         resize = self._fit(loaded)
         return resize, resize.apply(loaded.picture, self.preprocess)
 
-    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+    def regions(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource | None = None) -> Detections:
         """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of
-        the upright original."""
-        stride = self.engine.recipe.model.map_stride
+        the upright original; of a `source` that is named it warns where text is lost."""
+        own, stride = self.engine.recipe.preprocess, self.engine.recipe.model.map_stride
         found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original, stride=stride)
-        return found.clip().in_reading_order()
+        found = found.clip().in_reading_order()
+        shrunk = resize.ratio < legibility.SHRUNK and not isinstance(source, pages.Page)
+        if source is not None and shrunk and not resize.loses_text(self.preprocess, own):  # else it was told before
+            legibility.warn_of_found(source, found, resize, self.preprocess)
+        return found
 
 
 def adjusted(

@@ -14,7 +14,7 @@ import numpy as np
 
 from diffbin import tiff
 from diffbin.config import Preprocess
-from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError, SmallTextWarning
+from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError
 from diffbin.image import Resize, check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
@@ -105,22 +105,6 @@ def fit(size: tuple[int, int], config: Preprocess) -> Resize:
     enlarges it, or shrinks it less."""
     ordinary, ratio = Resize.fit(size, config), min(1.0, math.sqrt(MOST_PIXELS / math.prod(size)))
     return ordinary if ordinary.ratio >= ratio else Resize.by(size, ratio, config)
-
-
-def warn_of_print(page: Page, resize: Resize, config: Preprocess) -> None:
-    """Says, `SmallTextWarning`, that small print is lost where a page of a PDF is seen smaller than it was drawn.
-
-    `config` is that of the input; one whose short side is larger, in proportion, is what helps.
-    """
-    if page.path.suffix.lower() == PDF and resize.ratio < 1:
-        whole = max(min(resize.original), max(resize.original) * config.short_px / config.long_px)
-        enough = math.ceil(whole / 100) * 100
-        told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
-        warnings.warn(
-            f"{told}; --size {enough} finds it (in Python: with_size({enough})).",
-            SmallTextWarning,
-            stacklevel=4,  # the line that called the detector
-        )
 
 
 def pictures(path: Path) -> list[Source]:

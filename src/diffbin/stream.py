@@ -58,8 +58,8 @@ class Stages(Protocol):
     def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
         """A picture -> the way back, and the network's input `(1, 3, h, w)` float32."""
 
-    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
-        """P `(h, w)` float32 -> the answer."""
+    def regions(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
+        """P `(h, w)` float32 -> the answer; `source` is what warnings name."""
 
 
 def stream(
@@ -112,6 +112,7 @@ class _Loaded:
 
     resize: Resize
     batch: NDArray[np.float32]
+    source: ImageSource
     answer: Future[Detections]
 
 
@@ -147,7 +148,7 @@ class _Pipeline:
             if found is not None:
                 answer.set_result(found)
                 return
-            loaded = _Loaded(*self._stages.prepare(picture), answer)
+            loaded = _Loaded(*self._stages.prepare(picture), source, answer)
             with self._lock:
                 self._ready.append(loaded)
             self._runs.submit(self._run)
@@ -171,7 +172,7 @@ class _Pipeline:
 
     def _decode(self, loaded: _Loaded, prob: NDArray[np.float32]) -> None:
         with _errors_into([loaded.answer]):
-            loaded.answer.set_result(self._stages.regions(prob, loaded.resize))
+            loaded.answer.set_result(self._stages.regions(prob, loaded.resize, loaded.source))
 
 
 def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

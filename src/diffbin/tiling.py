@@ -7,7 +7,6 @@ the whole picture is looked at first, then finer and finer tiles, and each map k
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -21,7 +20,7 @@ from diffbin.config import Decode, Preprocess
 from diffbin.decode import ProbMap, decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
-from diffbin.errors import ConfigError, SmallTextWarning
+from diffbin.errors import ConfigError
 from diffbin.image import Resize
 from diffbin.rgb import Picture
 
@@ -39,7 +38,6 @@ LARGE = (  # text kept of a coarser look: its thickness for the network in pixel
 MAX_SEEN_PIXELS = 100_000_000  # of a picture as the network sees it, a map of 0.4 GB; beyond, tiles are larger
 BAND = 64  # rows of the coarser map that are enlarged at a time, to save memory
 MIN_SIDE_PX = 64
-READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is found, of lower ones nearly none
 
 
 def parse(tile: str | int) -> Tile:
@@ -49,17 +47,6 @@ def parse(tile: str | int) -> Tile:
     if str(tile).isdecimal() and int(tile) >= MIN_SIDE_PX:
         return int(tile)
     raise ConfigError(f"tile is {tile}; it must be auto, off, or a side in pixels, {MIN_SIDE_PX} or more.")
-
-
-def warn(resize: Resize, name: str) -> None:
-    """Says that text is lost in this picture, and what helps."""
-    height, width = resize.original
-    warnings.warn(
-        f"{name} has {height} x {width} pixels and is seen at {resize.ratio:.2f} of its size, where text below some "
-        f'{READABLE_PX / resize.ratio:.0f} pixels is lost; --tile auto finds it (in Python: tile="auto").',
-        SmallTextWarning,
-        stacklevel=4,  # the line that called the detector
-    )
 
 
 def side(resize: Resize, tile: Tile, config: Preprocess, known: Preprocess) -> int:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import struct
 import sys
 import warnings
@@ -21,7 +20,7 @@ from diffbin.answers import Output
 from diffbin.config import Preprocess, Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
-from diffbin.image import Resize, header_size, load, resized
+from diffbin.image import Resize, header_size, load
 from diffbin.pages import DPI, Page, pictures
 from diffbin.tiff import frames
 
@@ -121,15 +120,6 @@ def test_pages_alone_and_where_nothing_else_is_asked_for_are_seen_so(tmp_path: P
     for other in (asked, asked.with_decode(score_threshold=0.4), detector.with_size(own.short_px), other_size):
         assert other.prepare(other.load(part))[0] == Resize.fit((1754, 1240), other.preprocess)
     assert detector.prepare(detector.load(load(part)))[0] == Resize.fit((1754, 1240), own)
-
-
-@pytest.mark.parametrize("size", [(1754, 1240), (4000, 1240), (3200, 1000), (3000, 2000)])
-def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int]) -> None:
-    config = Preprocess()
-    with pytest.warns(SmallTextWarning) as told:
-        pages.warn_of_print(Page(Path("a.pdf"), 1), Resize.fit(size, config), config)
-    found = re.search(r"--size (\d+) finds", str(told[0].message))
-    assert found and Resize.fit(size, resized(config, int(found[1]))).ratio >= 1
 
 
 def test_a_file_of_one_picture_is_itself(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_an_endless_source_is_held_back_by_a_slow_consumer() -> None:
 def test_a_batch_is_the_oldest_picture_and_others_of_its_shape() -> None:
     def loaded(height: int) -> _Loaded:
         resize = Resize((height, 32), (height, 32), (height, 32))
-        return _Loaded(resize, np.zeros((1, 3, height, 32), np.float32), Future())
+        return _Loaded(resize, np.zeros((1, 3, height, 32), np.float32), "", Future())
 
     pipeline = _Pipeline(Detector(DarkIsText()), batch_size=2, workers=1, runs=1)
     pictures = [loaded(32), loaded(64), loaded(32), loaded(32)]
