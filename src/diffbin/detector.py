@@ -31,12 +31,12 @@ class Detector:
     `model` is a name of `diffbin models` or `diffbin zoo list`, an exported `.onnx`, or a checkpoint. `decode` and
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
-    says which. `threads` compute one picture, 0 = one a core. `tile` says how large pictures are looked at: "off"
-    whole, "auto" in tiles where their text would be lost, a number in tiles of that side in pixels. Pages of documents,
-    see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless `preprocess` has another than the
-    model's. One detector may be shared by threads.
-    Raises `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a
-    number of threads or a `tile`.
+    says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
+    be lost: "off" as all others, "auto" in tiles or, where most of it is small, twice; a number in tiles of that side
+    in pixels. Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless
+    `preprocess` has another than the model's. One detector may be shared by threads. Raises `ModelError`;
+    `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number of threads or
+    a `tile`.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Detector:
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`. `SmallTextWarning` tells where tiles or a larger size would help."""
         loaded = self.load(source)
-        found = self.in_tiles(loaded, source)
+        found = self.closely(loaded, source)
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
@@ -135,17 +135,25 @@ class Detector:
         loaded = load_for(source, self.preprocess if self.tile == "off" else None)
         return loaded._replace(is_page=isinstance(source, pages.Page))
 
-    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
-        """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
+    def closely(self, loaded: Loaded, source: ImageSource) -> Detections | None:
+        """The text of a picture that is looked at in tiles, or twice; None for any other, with a warning where text is
+        lost."""
         resize, own = self._fit(loaded), self.engine.recipe.preprocess
         if self.tile != "off" and (side := tiling.side(resize, self.tile, self.preprocess, own)):
             found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
             return found.clip().in_reading_order()
+        if self.tile == "auto" and resize.ratio < legibility.SHRUNK:
+            found = self._look(loaded, resize)
+            ratio = legibility.wanted_ratio(found, resize)
+            return self._look(loaded, Resize.by(loaded.size, ratio, self.preprocess)) if ratio > resize.ratio else found
         if self.tile == "off" and resize.loses_text(self.preprocess, own):
             legibility.warn_of_size(source, resize)
         elif isinstance(source, pages.Page):
             legibility.warn_of_print(source, resize, self.preprocess)
         return None
+
+    def _look(self, loaded: Loaded, resize: Resize) -> Detections:
+        return self.regions(self.engine.run(resize.apply(loaded.picture, self.preprocess))[0, 0], resize)
 
     def _fit(self, loaded: Loaded) -> Resize:
         fit = pages.fit if loaded.is_page and not self._sized else Resize.fit
@@ -167,7 +175,7 @@ class Detector:
         own, stride = self.engine.recipe.preprocess, self.engine.recipe.model.map_stride
         found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original, stride=stride)
         found = found.clip().in_reading_order()
-        shrunk = resize.ratio < legibility.SHRUNK and not isinstance(source, pages.Page)
+        shrunk = self.tile == "off" and resize.ratio < legibility.SHRUNK and not isinstance(source, pages.Page)
         if source is not None and shrunk and not resize.loses_text(self.preprocess, own):  # else it was told before
             legibility.warn_of_found(source, found, resize, self.preprocess)
         return found

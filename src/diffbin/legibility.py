@@ -33,28 +33,35 @@ def warn_of_size(source: ImageSource, resize: Resize) -> None:
 def warn_of_print(page: Page, resize: Resize, config: Preprocess) -> None:
     """Says that small print is lost where a page of a PDF is seen smaller than it was drawn; `config` of the input."""
     if page.path.suffix.lower() == PDF and resize.ratio < 1:
+        size = _short_px(resize, config, 1.0)
         told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
-        _warn(f"{told}; {_way_out(resize, config, 1.0)}")
+        _warn(f"{told}; --size {size} finds it (in Python: with_size({size})).")
 
 
 def warn_of_found(source: ImageSource, found: Detections, resize: Resize, config: Preprocess) -> None:
     """Says that more is lost where most of the text found is small, as on a scan of a page; `config` of the input."""
-    if len(found) < SMALL_REGIONS:
-        return
-    height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
-    if height < SMALL_PX:
-        wanted = min(1.0, resize.ratio * WELL_PX / max(height, 1.0))
-        told = (
-            f"Text in {_name(source) or 'the picture'} is seen some {height:.0f} pixels high, where part of it is lost"
+    wanted = wanted_ratio(found, resize)
+    if wanted > resize.ratio:
+        size, told = (
+            _short_px(resize, config, wanted),
+            f"Text in {_name(source) or 'the picture'} is seen so small that",
         )
-        _warn(f"{told}; {_way_out(resize, config, wanted)}")
+        ways = f'--tile auto finds more, or --size {size} (in Python: tile="auto", with_size({size}))'
+        _warn(f"{told} part of it is lost; {ways}.")
 
 
-def _way_out(resize: Resize, config: Preprocess, ratio: float) -> str:
-    """The option of an input in which the picture is seen at this share of its size, or more."""
+def wanted_ratio(found: Detections, resize: Resize) -> float:
+    """Pixels of the input for one of the picture that its text wants: those of `resize`, unless most found is small."""
+    if len(found) < SMALL_REGIONS:
+        return resize.ratio
+    height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
+    return min(1.0, resize.ratio * WELL_PX / max(height, 1.0)) if height < SMALL_PX else resize.ratio
+
+
+def _short_px(resize: Resize, config: Preprocess, ratio: float) -> int:
+    """Short side, in hundreds, of an input in which the picture is seen at this ratio or more."""
     short, long = sorted(resize.original)
-    size = math.ceil(ratio * max(short, long * config.short_px / config.long_px) / 100) * 100
-    return f"--size {size} finds it (in Python: with_size({size}))."
+    return math.ceil(ratio * max(short, long * config.short_px / config.long_px) / 100) * 100
 
 
 def _name(source: ImageSource) -> str:

@@ -14,7 +14,7 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one pict
 Tile = Annotated[
     str,
     typer.Option(
-        help="Large pictures: auto looks at them in tiles; off, whole; a number is the tiles' side in pixels."
+        help="Small text: auto looks closer, in tiles or twice; off does not; a number is the tiles' side in pixels."
     ),
 ]
 Size = Annotated[

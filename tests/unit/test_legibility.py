@@ -2,11 +2,13 @@
 
 import re
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from conftest import DarkIsText
 from diffbin import Detector, legibility
@@ -37,9 +39,7 @@ def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int]) -> None:
 def test_small_text_on_a_scan_is_told_with_a_size_that_helps() -> None:
     detector = Detector(DarkIsText())
     for look in (detector, detector.detect):
-        with pytest.warns(
-            SmallTextWarning, match="the picture is seen some 7 pixels high, .* --size 300 finds"
-        ) as told:
+        with pytest.warns(SmallTextWarning, match="Text in the picture is seen so small .* or --size 300") as told:
             assert len(look(scan(15))) == 15
         assert len(told) == 1 and told[0].filename == __file__
     with warnings.catch_warnings():
@@ -49,9 +49,29 @@ def test_small_text_on_a_scan_is_told_with_a_size_that_helps() -> None:
         assert len(detector.with_size(300)(scan(10, 40, (800, 600)))) == 10, "large enough"
 
 
+def test_small_text_is_looked_at_again_where_that_is_asked_for() -> None:
+    @dataclass
+    class Watched(DarkIsText):
+        sizes: list[tuple[int, ...]] = field(default_factory=list)
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            self.sizes.append(batch.shape[2:])
+            return super().run(batch)
+
+    engine = Watched()
+    detector = Detector(engine, tile="auto")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = detector(scan(15))
+        assert [len(result.get()) for result in detector.stream([scan(15), scan(7)])] == [15, 7]
+    whole = Detector(DarkIsText()).with_size(300)(scan(15))
+    assert all(np.array_equal(a, b) for a, b in zip(found.polygons, whole.polygons, strict=True)) and len(found) == 15
+    assert engine.sizes == [(128, 96), (416, 320), (128, 96), (416, 320), (128, 96)]
+
+
 def test_a_stream_names_the_picture(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), scan(15))
-    with pytest.warns(SmallTextWarning, match=r"Text in .*a\.png is seen") as told:
+    with pytest.warns(SmallTextWarning, match=r"Text in .*a\.png is seen so small") as told:
         assert [len(result.get()) for result in Detector(DarkIsText()).stream([tmp_path / "a.png"])] == [15]
     assert len(told) == 1
 
