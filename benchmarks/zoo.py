@@ -160,7 +160,8 @@ Made by `python -m benchmarks.zoo --write` from the recipes and from `zoo.json`.
 that has official weights, `diffbin train NAME` trains any.
 
 Published figures are others' words: the best over score thresholds on the test set (MMOCR 1.0), or the paper's.
-"Measured" is our own figure at the model's fixed threshold; it is empty where we have no weights
+"Measured" is our own figure at the model's fixed threshold, on held-back training pictures and not
+on the test set, so it is not to be compared with the others; it is empty where we have no weights
 to measure. Multiply-adds are those of the probability path.
 
 {_line(COLUMNS)}
