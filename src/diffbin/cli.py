@@ -106,12 +106,7 @@ def detect(
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            min=32, max=4096, help="Short side of the input, pixels; else the model's own, of PDFs the page's."
-        ),
-    ] = None,
+    size: options.Size = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",

@@ -124,36 +124,26 @@ class Detector:
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`. `SmallTextWarning` tells where tiles or a larger size would help."""
         loaded = self.load(source)
-        found = self.closely(loaded, source)
+        found = self.in_tiles(loaded, source)
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
-        return self.regions(self.engine.run(batch)[0, 0], resize, source)
+        return self.answer(self.engine.run(batch)[0, 0], resize, source)
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
         loaded = load_for(source, self.preprocess if self.tile == "off" else None)
         return loaded._replace(is_page=isinstance(source, pages.Page))
 
-    def closely(self, loaded: Loaded, source: ImageSource) -> Detections | None:
-        """The text of a picture that is looked at in tiles, or twice; None for any other, with a warning where text is
-        lost."""
+    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
+        """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
         resize, own = self._fit(loaded), self.engine.recipe.preprocess
         if self.tile != "off" and (side := tiling.side(resize, self.tile, self.preprocess, own)):
             found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
             return found.clip().in_reading_order()
-        if self.tile == "auto" and resize.ratio < legibility.SHRUNK:
-            found = self._look(loaded, resize)
-            ratio = legibility.wanted_ratio(found, resize)
-            return self._look(loaded, Resize.by(loaded.size, ratio, self.preprocess)) if ratio > resize.ratio else found
         if self.tile == "off" and resize.loses_text(self.preprocess, own):
             legibility.warn_of_size(source, resize)
-        elif isinstance(source, pages.Page):
-            legibility.warn_of_print(source, resize, self.preprocess)
         return None
-
-    def _look(self, loaded: Loaded, resize: Resize) -> Detections:
-        return self.regions(self.engine.run(resize.apply(loaded.picture, self.preprocess))[0, 0], resize)
 
     def _fit(self, loaded: Loaded) -> Resize:
         fit = pages.fit if loaded.is_page and not self._sized else Resize.fit
@@ -169,16 +159,35 @@ class Detector:
         resize = self._fit(loaded)
         return resize, resize.apply(loaded.picture, self.preprocess)
 
-    def regions(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource | None = None) -> Detections:
-        """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of
-        the upright original; of a `source` that is named it warns where text is lost."""
-        own, stride = self.engine.recipe.preprocess, self.engine.recipe.model.map_stride
-        found = decode(resize.crop(prob), self.decode, scale=resize.scale, size=resize.original, stride=stride)
-        found = found.clip().in_reading_order()
-        shrunk = self.tile == "off" and resize.ratio < legibility.SHRUNK and not isinstance(source, pages.Page)
-        if source is not None and shrunk and not resize.loses_text(self.preprocess, own):  # else it was told before
-            legibility.warn_of_found(source, found, resize, self.preprocess)
+    def answer(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
+        """As `regions`; where most of the text is small it looks again, if `tile` is "auto", or else warns.
+
+        The picture is loaded again for that, so that a stream need not hold all that are under way.
+        """
+        found = self.regions(prob, resize)
+        told = self.tile == "off" and resize.loses_text(self.preprocess, self.engine.recipe.preprocess)
+        if told or resize.ratio >= legibility.SHRUNK:
+            return found
+        wanted = legibility.wanted_ratio(found, resize)
+        if wanted > resize.ratio and self.tile == "auto":
+            closer, picture = Resize.by(resize.original, wanted, self.preprocess), self.load(source).picture
+            fine = closer.crop(self.engine.run(closer.apply(picture, self.preprocess))[0, 0])
+            coarse, stride = resize.crop(prob), self.engine.recipe.model.map_stride
+            tiling.add_large(fine, coarse, self.decode.mask_threshold, stride)
+            return self._decoded(fine, closer)
+        if wanted > resize.ratio:
+            legibility.warn_of_found(source, resize, wanted, self.preprocess)
         return found
+
+    def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+        """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of
+        the upright original."""
+        return self._decoded(resize.crop(prob), resize)
+
+    def _decoded(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+        stride = self.engine.recipe.model.map_stride
+        found = decode(prob, self.decode, scale=resize.scale, size=resize.original, stride=stride)
+        return found.clip().in_reading_order()
 
 
 def adjusted(

@@ -1,4 +1,4 @@
-"""Text that is lost since the picture is seen too small: what is said of it, and what helps."""
+"""Text that is lost since the picture is seen too small: how that is told by what is found, and what is said."""
 
 import math
 import sys
@@ -12,65 +12,53 @@ from diffbin.config import Preprocess
 from diffbin.detections import Detections
 from diffbin.errors import SmallTextWarning
 from diffbin.image import ImageSource, Resize
-from diffbin.pages import PDF, Page
+from diffbin.pages import MOST_PIXELS, Page
 
 READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is found, of lower ones nearly none
 SMALL_PX = 15  # the median of what is found on pages whose print is lost is lower; in photographs of streets it is not
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
 SHRUNK = 0.8  # seen at this share of its size or more, a picture gains little by a larger input
+LARGEST_SIZE = 4096  # that --size takes
+
+
+def wanted_ratio(found: Detections, resize: Resize) -> float:
+    """Pixels of the input for one of the picture that its text wants: those of `resize`, unless most found is small.
+
+    No more than the picture has, and not so many that the input has more than `MOST_PIXELS`.
+    """
+    if resize.ratio >= SHRUNK or len(found) < SMALL_REGIONS:
+        return resize.ratio
+    height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
+    most = min(1.0, math.sqrt(MOST_PIXELS / math.prod(resize.original)))
+    wanted = min(most, resize.ratio * WELL_PX / max(height, 1.0)) if height < SMALL_PX else resize.ratio
+    return max(wanted, resize.ratio)
 
 
 def warn_of_size(source: ImageSource, resize: Resize) -> None:
     """Says of a very large picture which text is lost, whatever is in it."""
-    (height, width), lost = resize.original, READABLE_PX / resize.ratio
-    told = (
-        f"{_name(source) or 'The picture'} has {height} x {width} pixels and is seen at {resize.ratio:.2f} of its size"
-    )
+    (height, width), lost, name = resize.original, READABLE_PX / resize.ratio, _name(source) or "The picture"
+    told = f"{name} has {height} x {width} pixels and is seen at {resize.ratio:.2f} of its size"
     _warn(f'{told}, where text below some {lost:.0f} pixels is lost; --tile auto finds it (in Python: tile="auto").')
 
 
-def warn_of_print(page: Page, resize: Resize, config: Preprocess) -> None:
-    """Says that small print is lost where a page of a PDF is seen smaller than it was drawn; `config` of the input."""
-    if page.path.suffix.lower() == PDF and resize.ratio < 1:
-        size = _short_px(resize, config, 1.0)
-        told = f"{page.path} is seen at {resize.ratio:.2f} of its size, where small print is lost"
-        _warn(f"{told}; --size {size} finds it (in Python: with_size({size})).")
-
-
-def warn_of_found(source: ImageSource, found: Detections, resize: Resize, config: Preprocess) -> None:
-    """Says that more is lost where most of the text found is small, as on a scan of a page; `config` of the input."""
-    wanted = wanted_ratio(found, resize)
-    if wanted > resize.ratio:
-        size, told = (
-            _short_px(resize, config, wanted),
-            f"Text in {_name(source) or 'the picture'} is seen so small that",
-        )
-        ways = f'--tile auto finds more, or --size {size} (in Python: tile="auto", with_size({size}))'
-        _warn(f"{told} part of it is lost; {ways}.")
-
-
-def wanted_ratio(found: Detections, resize: Resize) -> float:
-    """Pixels of the input for one of the picture that its text wants: those of `resize`, unless most found is small."""
-    if len(found) < SMALL_REGIONS:
-        return resize.ratio
-    height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
-    return min(1.0, resize.ratio * WELL_PX / max(height, 1.0)) if height < SMALL_PX else resize.ratio
-
-
-def _short_px(resize: Resize, config: Preprocess, ratio: float) -> int:
-    """Short side, in hundreds, of an input in which the picture is seen at this ratio or more."""
+def warn_of_found(source: ImageSource, resize: Resize, wanted: float, config: Preprocess) -> None:
+    """Says that a part of small text is lost, as on a scan of a page, and which input like `config` sees it larger."""
     short, long = sorted(resize.original)
-    return math.ceil(ratio * max(short, long * config.short_px / config.long_px) / 100) * 100
+    size = math.ceil(wanted * max(short, long * config.short_px / config.long_px) / 100) * 100
+    option, way = (f", or --size {size}", f", or with_size({size})") if size <= LARGEST_SIZE else ("", "")
+    told = f"Text in {_name(source) or 'the picture'} is seen so small that part of it is lost"
+    _warn(f'{told}; --tile auto finds more{option} (in Python: tile="auto"{way}).')
 
 
 def _name(source: ImageSource) -> str:
-    return str(source) if isinstance(source, str | Path | Page) else ""
+    """A document has one, so that Python tells it once and not for each page."""
+    return str(source.path if isinstance(source, Page) else source) if isinstance(source, str | Path | Page) else ""
 
 
 def _warn(told: str) -> None:
     """Of the line that called the detector, by whichever of its methods."""
-    frame, level = sys._getframe(), 0
-    while frame.f_back and frame.f_globals["__name__"].startswith("diffbin."):
+    frame, level = sys._getframe(), 1
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("diffbin."):
         frame, level = frame.f_back, level + 1
-    warnings.warn(told, SmallTextWarning, stacklevel=level + 1)
+    warnings.warn(told, SmallTextWarning, stacklevel=level)

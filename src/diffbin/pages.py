@@ -103,7 +103,8 @@ def pages(path: str | Path) -> list[Page]:
 def fit(size: tuple[int, int], config: Preprocess) -> Resize:
     """The resize of a page of this `(h, w)`, for its print: none, up to `MOST_PIXELS`; the ordinary one where that
     enlarges it, or shrinks it less."""
-    ordinary, ratio = Resize.fit(size, config), min(1.0, math.sqrt(MOST_PIXELS / math.prod(size)))
+    strip = MOST_PIXELS / config.multiple_px / max(size)  # of one a pixel wide nearly all is padding
+    ordinary, ratio = Resize.fit(size, config), min(1.0, math.sqrt(MOST_PIXELS / math.prod(size)), strip)
     return ordinary if ordinary.ratio >= ratio else Resize.by(size, ratio, config)
 
 

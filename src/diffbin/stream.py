@@ -52,14 +52,14 @@ class Stages(Protocol):
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at; `InputError` if it is unusable."""
 
-    def closely(self, loaded: Loaded, source: ImageSource) -> Detections | None:
-        """The answer of a picture that is looked at in tiles, or twice; None for any other."""
+    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
+        """The answer of a picture that is looked at in tiles; None for any other."""
 
     def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
         """A picture -> the way back, and the network's input `(1, 3, h, w)` float32."""
 
-    def regions(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
-        """P `(h, w)` float32 -> the answer; `source` is what warnings name."""
+    def answer(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
+        """P `(h, w)` float32 -> the answer; `source` is for a second look, and for warnings."""
 
 
 def stream(
@@ -144,7 +144,7 @@ class _Pipeline:
     def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
         with _errors_into([answer]):
             picture = self._stages.load(source)
-            found = self._stages.closely(picture, source)
+            found = self._stages.in_tiles(picture, source)
             if found is not None:
                 answer.set_result(found)
                 return
@@ -172,7 +172,7 @@ class _Pipeline:
 
     def _decode(self, loaded: _Loaded, prob: NDArray[np.float32]) -> None:
         with _errors_into([loaded.answer]):
-            loaded.answer.set_result(self._stages.regions(prob, loaded.resize, loaded.source))
+            loaded.answer.set_result(self._stages.answer(prob, loaded.resize, loaded.source))
 
 
 def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

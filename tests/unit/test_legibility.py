@@ -1,4 +1,4 @@
-"""What is said of text that is seen too small."""
+"""What is said of text that is seen too small, and when it is looked at again."""
 
 import re
 import warnings
@@ -13,10 +13,26 @@ from numpy.typing import NDArray
 from conftest import DarkIsText
 from diffbin import Detector, legibility
 from diffbin.config import Preprocess
+from diffbin.detections import Detections
 from diffbin.errors import SmallTextWarning
+from diffbin.geometry import rectangle_corners
 from diffbin.image import Resize, resized
-from diffbin.pages import Page
+from diffbin.pages import pages
 from diffbin.rgb import Picture
+
+CONFIG = Preprocess()
+
+
+@dataclass
+class Watched(DarkIsText):
+    """Keeps the shapes of its batches."""
+
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        self.shapes.append(batch.shape)
+        return super().run(batch)
 
 
 def scan(lines: int, height: int = 12, size: tuple[int, int] = (400, 300)) -> Picture:
@@ -27,21 +43,58 @@ def scan(lines: int, height: int = 12, size: tuple[int, int] = (400, 300)) -> Pi
     return sheet
 
 
+def found(count: int, height: float) -> Detections:
+    rows = np.array([(200, 30 * i, 100, height, 10) for i in range(count)], np.float64)
+    return Detections(list(rectangle_corners(rows)), np.ones(count, np.float32), (1000, 1000))
+
+
+@pytest.mark.parametrize(
+    ("count", "height", "ratio", "wanted"),
+    [  # heights are of the network's input
+        (8, 12, 0.4, 0.4 * 22 / 12),
+        (7, 12, 0.4, 0.4),
+        (8, 14.9, 0.4, 0.4 * 22 / 14.9),
+        (8, 15.1, 0.4, 0.4),
+        (8, 5, 0.4, 1.0),
+        (8, 14.9, 0.79, 1.0),
+        (8, 5, 0.81, 0.81),
+    ],
+)
+def test_how_large_small_text_wants_to_be_seen(count: int, height: float, ratio: float, wanted: float) -> None:
+    resize = Resize.by((1000, 1000), ratio, CONFIG)
+    assert legibility.wanted_ratio(found(count, height / ratio), resize) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_second_look_is_bounded() -> None:
+    large = Resize.by((9000, 9000), 0.2, CONFIG)
+    assert 9000 * legibility.wanted_ratio(found(8, 20), large) == pytest.approx(4.4e6**0.5)
+    larger = Resize.by((9000, 9000), 0.3, CONFIG)
+    assert legibility.wanted_ratio(found(8, 20), larger) == larger.ratio
+
+
 @pytest.mark.parametrize("size", [(1754, 1240), (4000, 1240), (3200, 1000), (3000, 2000)])
-def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int]) -> None:
-    config = Preprocess()
+@pytest.mark.parametrize("wanted", [0.5, 0.83, 1.0])
+def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int], wanted: float) -> None:
     with pytest.warns(SmallTextWarning) as told:
-        legibility.warn_of_print(Page(Path("a.pdf"), 1), Resize.fit(size, config), config)
-    found = re.search(r"--size (\d+) finds", str(told[0].message))
-    assert found and Resize.fit(size, resized(config, int(found[1]))).ratio >= 1
+        legibility.warn_of_found("a.png", Resize.fit(size, CONFIG), wanted, CONFIG)
+    named = re.search(r"a\.png .* --size (\d+)", str(told[0].message))
+    assert named and wanted <= Resize.fit(size, resized(CONFIG, int(named[1]))).ratio < wanted * 1.3
 
 
-def test_small_text_on_a_scan_is_told_with_a_size_that_helps() -> None:
+def test_no_size_is_named_that_the_command_refuses() -> None:
+    with pytest.warns(SmallTextWarning) as told:
+        legibility.warn_of_found("a.png", Resize.fit((1000, 9000), CONFIG), 1.0, CONFIG)
+    assert "--tile auto finds more (in Python" in str(told[0].message) and "size" not in str(told[0].message)
+
+
+def test_small_text_on_a_scan_is_told() -> None:
     detector = Detector(DarkIsText())
-    for look in (detector, detector.detect):
+    for look in (detector, detector.detect, Detector(DarkIsText(), tile=1000)):  # the last uses no tiles either
         with pytest.warns(SmallTextWarning, match="Text in the picture is seen so small .* or --size 300") as told:
             assert len(look(scan(15))) == 15
         assert len(told) == 1 and told[0].filename == __file__
+    with pytest.warns(SmallTextWarning):
+        exec("look(sheet)", {"look": detector, "sheet": scan(15)})  # where there is no name of a module
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(detector.with_size(300)(scan(15))) == 15
@@ -50,33 +103,54 @@ def test_small_text_on_a_scan_is_told_with_a_size_that_helps() -> None:
 
 
 def test_small_text_is_looked_at_again_where_that_is_asked_for() -> None:
-    @dataclass
-    class Watched(DarkIsText):
-        sizes: list[tuple[int, ...]] = field(default_factory=list)
-
-        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            self.sizes.append(batch.shape[2:])
-            return super().run(batch)
-
     engine = Watched()
-    detector = Detector(engine, tile="auto")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = detector(scan(15))
-        assert [len(result.get()) for result in detector.stream([scan(15), scan(7)])] == [15, 7]
+        twice = Detector(engine, tile="auto")(scan(15))
     whole = Detector(DarkIsText()).with_size(300)(scan(15))
-    assert all(np.array_equal(a, b) for a, b in zip(found.polygons, whole.polygons, strict=True)) and len(found) == 15
-    assert engine.sizes == [(128, 96), (416, 320), (128, 96), (416, 320), (128, 96)]
+    assert len(twice) == 15 and engine.shapes == [(1, 3, 128, 96), (1, 3, 416, 320)]
+    assert all(np.array_equal(a, b) for a, b in zip(twice.polygons, whole.polygons, strict=True))
 
 
-def test_a_stream_names_the_picture(tmp_path: Path) -> None:
+def test_the_second_look_keeps_large_text_of_the_first() -> None:
+    class Myopic(DarkIsText):
+        """Sees no text higher than 50 pixels of the input."""
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            prob = super().run(batch)
+            _, labels, boxes, _ = cv2.connectedComponentsWithStats((prob[0, 0] > 0).astype(np.uint8))
+            return np.asarray(prob * (boxes[:, cv2.CC_STAT_HEIGHT] <= 50)[labels] * (labels > 0), np.float32)
+
+    sheet = scan(10)
+    sheet[300:380, 30:270] = 0
+    tallest = [
+        max(np.ptp(p[:, 1]) for p in Detector(engine, tile="auto")(sheet).polygons)
+        for engine in (Myopic(), DarkIsText())
+    ]
+    assert tallest[0] == pytest.approx(tallest[1], abs=8) and tallest[1] > 80
+
+
+def test_a_stream_looks_twice_and_still_fills_its_batches() -> None:
+    engine = Watched()
+    sheets = [scan(15), scan(7), scan(15), scan(7)]
+    results = Detector(engine, tile="auto").stream(sheets, batch_size=2, workers=1, runs=1)
+    assert [len(result.get()) for result in results] == [15, 7, 15, 7]
+    assert engine.shapes.count((1, 3, 416, 320)) == 2 and len(engine.shapes) <= 2 + 4
+
+
+def test_a_stream_names_the_picture_and_a_document_once(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), scan(15))
     with pytest.warns(SmallTextWarning, match=r"Text in .*a\.png is seen so small") as told:
         assert [len(result.get()) for result in Detector(DarkIsText()).stream([tmp_path / "a.png"])] == [15]
     assert len(told) == 1
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [scan(15), scan(15)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        list(Detector(DarkIsText()).with_size(95).stream(pages(tmp_path / "a.tif")))
+    assert [str(w.message).split(" is seen")[0] for w in caught] == [f"Text in {tmp_path / 'a.tif'}"]
 
 
 def test_of_a_very_large_picture_one_thing_is_told() -> None:
-    with pytest.warns(SmallTextWarning, match="--tile auto") as told:
+    with pytest.warns(SmallTextWarning, match="4000 x 3000 pixels .* --tile auto") as told:
         assert len(Detector(DarkIsText()).detect(scan(15, 100, (4000, 3000)))) == 15
     assert len(told) == 1

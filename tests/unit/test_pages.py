@@ -4,7 +4,6 @@ import io
 import json
 import struct
 import sys
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from diffbin import Detector, batch, cli, pages, zoo
 from diffbin.answers import Output
 from diffbin.config import Preprocess, Source
 from diffbin.data.annotations import list_pictures, read_annotation
-from diffbin.errors import DiffbinWarning, InputError, LimitError, SmallTextWarning
+from diffbin.errors import DiffbinWarning, InputError, LimitError
 from diffbin.image import Resize, header_size, load
 from diffbin.pages import DPI, Page, pictures
 from diffbin.tiff import frames
@@ -75,22 +74,6 @@ def test_each_page_is_a_picture(tmp_path: Path) -> None:
         assert [len(answer) for answer in Detector(DarkIsText())([*found])] == [1, 2, 3]
 
 
-def test_small_print_that_is_lost_is_told_once(tmp_path: Path) -> None:
-    large = Image.fromarray(np.full((1754, 1240, 3), 255, np.uint8))
-    large.save(tmp_path / "a.pdf", save_all=True, append_images=[large], resolution=DPI)
-    small = Detector(DarkIsText()).with_size(900).with_decode(score_threshold=0.4)  # which keeps what was asked for
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        list(small.stream(pictures(tmp_path / "a.pdf")))
-        list(small.with_size(1320).stream(pictures(tmp_path / "a.pdf")))
-        list(Detector(small.engine).stream(pictures(tmp_path / "a.pdf")))
-        Detector(small.engine, preprocess=small.preprocess, tile="auto")(pictures(tmp_path / "a.pdf")[1])
-    (told,) = caught  # there is none where the page is not that large, or would be looked at again
-    assert issubclass(told.category, SmallTextWarning)
-    assert f"{tmp_path / 'a.pdf'} is seen at 0.68 of its size" in str(told.message)
-    assert "--size 1400" in str(told.message)
-
-
 @pytest.mark.parametrize(
     ("size", "seen"),
     [
@@ -105,6 +88,10 @@ def test_a_page_is_seen_at_its_own_size(size: tuple[int, int], seen: tuple[int, 
     assert pages.fit(size, Preprocess()).resized == seen
     assert pages.fit(size[::-1], Preprocess()).resized == seen[::-1]
     assert min(pages.fit(size, Preprocess(short_px=1700, long_px=3000)).resized) >= min(seen), "never smaller"
+
+
+def test_a_page_a_pixel_wide_is_no_large_input() -> None:
+    assert np.prod(pages.fit((4_400_000, 1), Preprocess()).padded) < 5_000_000
 
 
 def test_pages_alone_and_where_nothing_else_is_asked_for_are_seen_so(tmp_path: Path) -> None:
