@@ -70,7 +70,7 @@ for model in "${@:-words}"; do
             --set spaced_ratio=0.45 --set spaced_max_ratio=1.2 --set vertical_ratio=0.35 --set words_min=2 \
             --set words_max=10 --set height_min_px=20 --set height_max_px=220
         render rendered_pages 3100000 "${photographs[@]}" --unit line --set scripts.latin=0.6 --set scripts.cjk=0.3 \
-            --set page_ratio=1 --set size_px=960,960 --set height_min_px=9 --set height_max_px=34 ;;
+            --set page_ratio=1 --set size_px=960,960 --set height_min_px=9 --set height_max_px=34 --set sideways_ratio=0.3 ;;
     esac
     case $model in
     words) # each command on a line of its own: behind && the script would go on where one fails

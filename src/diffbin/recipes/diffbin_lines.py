@@ -17,17 +17,22 @@ shorter runs over lines, not straight from words-10: these, and what else was tr
         --images data/msra_td500_train/images --gt data/msra_td500_train/gt --part '!9::10' \
         --set scripts.latin=0.4 --set scripts.cjk=0.6 --set spaced_ratio=0.35 --set spaced_max_ratio=1.2 \
         --set vertical_ratio=0.35 --set words_min=2 --set words_max=14 --set height_min_px=16 --set height_max_px=200
-    diffbin synth --count 1600 --seed 3100000 --unit line --out data/page_lines --backgrounds data/backgrounds \
+    diffbin synth --count 2000 --seed 3100000 --unit line --out data/page_lines --backgrounds data/backgrounds \
         --set scripts.latin=0.6 --set scripts.cjk=0.3 --set page_ratio=1 --set size_px=960,960 --set height_min_px=9 \
-        --set height_max_px=34
+        --set height_max_px=34 --set sideways_ratio=0.3
 
     diffbin train diffbin_lines --weights runs/words-10/checkpoints/step_00005200.pt --set data.root=data \
         --set train.steps=1500 --set augment.crop_px=640 --set augment.crop_px_min=576 --set optim.lr=0.001 \
-        --set data.train.4.weight=0 --set data.train.5.weight=0 --out runs/lines-9
+        --set train.ema_decay=0.998 --set data.train.4.weight=0 --set data.train.5.weight=0 --out runs/lines-9
     diffbin train diffbin_lines --weights runs/lines-9/checkpoints/step_00001500.pt --set data.root=data \
-        --out runs/lines-12
+        --set train.steps=1300 --set train.ema_decay=0.998 --set optim.lr=0.0008 --out runs/lines-12
     python examples/average_weights.py runs/lines-9/checkpoints/step_00001500.pt \
-        runs/lines-12/checkpoints/step_00001300.pt 0.5 lines.safetensors
+        runs/lines-12/checkpoints/step_00001300.pt 0.5 mean.safetensors
+    diffbin train diffbin_lines --weights mean.safetensors --set data.root=data --out runs/lines-13
+    python examples/average_weights.py mean.safetensors \
+        runs/lines-13/checkpoints/step_00002200.pt 0.35 lines.safetensors
+
+Of the pages that lines-12 saw, 1,600, none lay on their side.
 """
 
 from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Recipe, Source, Targets, Train
@@ -38,9 +43,9 @@ RECIPE = Recipe(
     preprocess=Preprocess(long_px=1248, short_px=704, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
     decode=Decode(
         shape="quad",
-        mask_threshold=0.35,
-        score_threshold=0.63,
-        unclip_ratio=1.1,
+        mask_threshold=0.45,
+        score_threshold=0.68,
+        unclip_ratio=1.2,
         rim_px=0.5,
         min_width_px=1.5,
         upright_px=12.0,
@@ -89,7 +94,7 @@ RECIPE = Recipe(
         workers=1,
     ),
     optim=Optim(
-        name="adamw", lr=8e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
+        name="adamw", lr=7e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
     ),
-    train=Train(steps=1300, epoch_samples=8000, save_every_steps=200, precision="bf16", ema_decay=0.998),
+    train=Train(steps=2200, epoch_samples=8000, save_every_steps=200, precision="bf16", ema_decay=0.9985),
 )
