@@ -132,7 +132,8 @@ def _quads(outlines: Sequence[Integers], config: Decode, place: _Place) -> tuple
     rectangles = np.array([(*centre, *sides, angle) for centre, sides, angle in map(cv2.minAreaRect, left)])
     rectangles = rectangles.reshape(-1, 5)
     shorter, longer = np.sort(rectangles[:, 2:4]).T
-    for i in np.flatnonzero((shorter > 0) & (longer <= SQUARE_RATIO * shorter)):
+    square = (shorter > 0) & (longer <= SQUARE_RATIO * shorter) & (config.upright_px > 0)
+    for i in np.flatnonzero(square):
         if max(cv2.minAreaRect(outlines[places[i]])[1]) < config.upright_px:
             rectangles[i] = _upright(left[i], shorter[i] * longer[i])
     wide = rectangles[:, 2:4].min(axis=1) >= config.min_width_px

@@ -166,18 +166,21 @@ class Detector:
         """
         found = self.regions(prob, resize)
         told = self.tile == "off" and resize.loses_text(self.preprocess, self.engine.recipe.preprocess)
-        if told or resize.ratio >= legibility.SHRUNK:
+        if told or resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
             return found
         wanted = legibility.wanted_ratio(found, resize)
-        if wanted > resize.ratio and self.tile == "auto":
-            closer, picture = Resize.by(resize.original, wanted, self.preprocess), self.load(source).picture
-            fine = closer.crop(self.engine.run(closer.apply(picture, self.preprocess))[0, 0])
-            coarse, stride = resize.crop(prob), self.engine.recipe.model.map_stride
-            tiling.add_large(fine, coarse, self.decode.mask_threshold, stride)
-            return self._decoded(fine, closer)
         if wanted > resize.ratio:
+            if self.tile == "auto":
+                return self._closer(source, Resize.by(resize.original, wanted, self.preprocess), resize.crop(prob))
             legibility.warn_of_found(source, resize, wanted, self.preprocess)
         return found
+
+    def _closer(self, source: ImageSource, resize: Resize, coarse: NDArray[np.float32]) -> Detections:
+        """A second look, with the large text of the first, whose map is `coarse`."""
+        batch = resize.apply(self.load(source).picture, self.preprocess)
+        fine = resize.crop(self.engine.run(batch)[0, 0])
+        tiling.add_large(fine, coarse, self.decode.mask_threshold, self.engine.recipe.model.map_stride)
+        return self._decoded(fine, resize)
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
         """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of

@@ -20,9 +20,7 @@ Tile = Annotated[
 Size = Annotated[
     int | None,
     typer.Option(
-        min=32,
-        max=4096,
-        help="Short side of the input, pixels: more for smaller text; the model's own unless given.",
+        min=32, max=4096, help="Short side of the input, pixels: more for smaller text; the model's own unless given."
     ),
 ]
 Score = Annotated[float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")]

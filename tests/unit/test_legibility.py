@@ -2,8 +2,11 @@
 
 import re
 import warnings
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import current_thread
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import DarkIsText
-from diffbin import Detector, legibility
+from diffbin import Detector, legibility, options
 from diffbin.config import Preprocess
 from diffbin.detections import Detections
 from diffbin.errors import SmallTextWarning
@@ -82,6 +85,7 @@ def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int], wanted: 
 
 
 def test_no_size_is_named_that_the_command_refuses() -> None:
+    assert get_args(options.Size)[-1].max == legibility.LARGEST_SIZE
     with pytest.warns(SmallTextWarning) as told:
         legibility.warn_of_found("a.png", Resize.fit((1000, 9000), CONFIG), 1.0, CONFIG)
     assert "--tile auto finds more (in Python" in str(told[0].message) and "size" not in str(told[0].message)
@@ -130,12 +134,20 @@ def test_the_second_look_keeps_large_text_of_the_first() -> None:
     assert tallest[0] == pytest.approx(tallest[1], abs=8) and tallest[1] > 80
 
 
-def test_a_stream_looks_twice_and_still_fills_its_batches() -> None:
-    engine = Watched()
+def test_a_stream_looks_twice_and_the_first_time_where_batches_are_made() -> None:
+    class Placed(Watched):
+        """Keeps the thread of each batch, too."""
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            threads[batch.shape[2:]].add(current_thread().name.partition("_")[0])
+            return super().run(batch)
+
+    threads, engine = defaultdict[tuple[int, ...], set[str]](set), Placed()
     sheets = [scan(15), scan(7), scan(15), scan(7)]
     results = Detector(engine, tile="auto").stream(sheets, batch_size=2, workers=1, runs=1)
     assert [len(result.get()) for result in results] == [15, 7, 15, 7]
-    assert engine.shapes.count((1, 3, 416, 320)) == 2 and len(engine.shapes) <= 2 + 4
+    assert engine.shapes.count((1, 3, 416, 320)) == 2
+    assert threads == {(128, 96): {"diffbin-run"}, (416, 320): {"diffbin-worker"}}
 
 
 def test_a_stream_names_the_picture_and_a_document_once(tmp_path: Path) -> None:
