@@ -58,6 +58,11 @@ match() { # OPTIONS...; a ResNet-18 that answers what the embedded model's does,
 }
 
 for model in "${@:-words}"; do
+    case $model in words | lines | words_large | lines_large) continue ;; esac
+    echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2
+done
+
+for model in "${@:-words}"; do
     case $model in
     words*) # by the names that the recipe has them under
         render dense 40000 "${photographs[@]}" --set words_min=10 --set words_max=70 "${small_words[@]}"
@@ -92,6 +97,5 @@ for model in "${@:-words}"; do
         train lines_large "${on_lines[@]}" "${large[@]}" --backbone "${RESNET18:-$learned}"
         finish lines_large "${lines[@]}"
         ;;
-    *) echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2 ;;
     esac
 done

@@ -1,7 +1,6 @@
 """Detection over many pictures: what is meant by the arguments, and each picture in its turn."""
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -18,7 +17,7 @@ from diffbin import pages
 from diffbin.answers import ANSWERS, CROP, CROPS, OVERLAY, PAGE, Files, Job, Output, fragment, is_there, mark
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.errors import DiffbinError, DiffbinWarning, InputError, PackageError
+from diffbin.errors import DiffbinError, InputError, PackageError, warn
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
 from diffbin.leftovers import forget, forget_lost_pages, is_ours
@@ -156,7 +155,7 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
         told = ", ".join(f"{foreign[suffix]} {suffix}" for suffix in passed_over)
         extras = ",".join(sorted({EXTRAS[suffix] for suffix in passed_over}))
         way_out = f"pip install '.[{extras}]' lets diffbin open such files; or convert them, to .jpg or .png."
-        warnings.warn(f"Passed over in {folder}: {told}. {way_out}", DiffbinWarning, stacklevel=2)
+        warn(f"Passed over in {folder}: {told}. {way_out}")
     return sorted([path for path in found if os.path.isfile(path)] + closed)  # noqa: PTH113
 
 

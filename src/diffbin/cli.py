@@ -1,9 +1,10 @@
 """The command `diffbin`. Thin: each command reads its options and calls one function of the package.
 
-Exit codes: 0 done; 1 some pictures of several failed; 2 nothing was done, for a reason told in one sentence; 130 broken
-off at the keyboard.
+Exit codes: 0 done; 1 some pictures of several failed, or `verify` found a difference; 2 nothing was done, for a reason
+told in one sentence; 130 broken off at the keyboard.
 """
 
+import errno
 import json
 import logging
 import os
@@ -45,6 +46,7 @@ def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123  # closed; print would take the other one
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", DiffbinWarning)
@@ -53,6 +55,11 @@ def main() -> None:
     except DiffbinError as error:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        print(f"diffbin: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        os._exit(2)  # what is still in its buffer would fail again at an orderly end
     except KeyboardInterrupt:
         _break_off()
     except SystemExit as stop:
@@ -140,11 +147,10 @@ def detect(
     failed = batch.run(detector, jobs, output)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
-    if failed and count == 1:
-        raise typer.Exit(2)
-    if failed:
+    if failed and count > 1:
         print(f"diffbin: {len(failed)} of {count} pictures failed; they are listed above.", file=sys.stderr)
-        raise typer.Exit(1)
+    if failed:
+        raise typer.Exit(2 if len(failed) == count else 1)
 
 
 @app.command()
@@ -182,7 +188,7 @@ def label(
     for reason in tally.failed:
         print(f"diffbin: {reason}", file=sys.stderr)
     if tally.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(1 if tally.labelled or tally.left_out or tally.there else 2)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ Points = NDArray[np.float32]
 
 GAP_HEIGHTS = 1.0  # white between columns, in heights of their text
 COLUMN_LINES = 3  # of a column at least
+ENOUGH_LINES = 40  # to tell a table from a column of text; of a long table each row would look down all of it
 LINE_HEIGHTS = 8  # length of the lines of a column; what is shorter may be a price, or a number in a table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """One region: `polygon` `(n, 2)` float32 in pixels of the upright original picture, `score` in [0, 1]."""
 
@@ -50,7 +51,13 @@ class Detections:
     def __iter__(self) -> Iterator[Detection]:
         return (Detection(p, float(s)) for p, s in zip(self.polygons, self.scores, strict=True))
 
-    def __getitem__(self, index: int) -> Detection:
+    @overload
+    def __getitem__(self, index: int) -> Detection: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Detections": ...
+    def __getitem__(self, index: int | slice) -> "Detection | Detections":
+        if isinstance(index, slice):
+            return Detections(self.polygons[index], self.scores[index], self.size)
         return Detection(self.polygons[index], float(self.scores[index]))
 
     def filter(self, score: float) -> "Detections":
@@ -145,6 +152,10 @@ def _columns(boxes: _Boxes, lines: list[list[int]]) -> tuple[list[list[int]], in
         if not found and (gaps or rows == COLUMN_LINES):
             break
         cover, gaps, rows = wider, found, rows + 1
+        if rows == ENOUGH_LINES:
+            first = [[i for i in line if boxes.left[i] < gaps[0]] for line in lines[:rows]]
+            if not _is_text(boxes, first, height):
+                return [], 1
     columns = [[list[int]() for _ in range(rows)] for _ in range(len(gaps) + 1)]
     for row, line in enumerate(lines[:rows]):
         for i in line:

@@ -1,10 +1,11 @@
 """The inference path, top to bottom."""
 
 from collections.abc import Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import copy
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from diffbin.config import Decode, Preprocess, Runtime
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
+from diffbin.errors import ConfigError, InputError
 from diffbin.image import ImageSource, Loaded, Resize, load_for, resized
 from diffbin.plain import from_dict, to_dict
+from diffbin.rgb import Picture
 
 if TYPE_CHECKING:
     from diffbin.stream import Result
@@ -25,7 +28,7 @@ class Detector:
     """Finds text in pictures.
 
         detector = Detector()                  # the embedded model; no network, no torch
-        detections = detector("street.jpg")    # a path, bytes, an RGB array, a Pillow image, or a list of them
+        detections = detector("street.jpg")    # a path, bytes, an open file, an RGB array, a Pillow image, or a list
         for region in detections: region.polygon, region.score
 
     `model` is a name of `diffbin models` or `diffbin zoo list`, an exported `.onnx`, or a checkpoint. `decode` and
@@ -77,8 +80,11 @@ class Detector:
         """The same model for pictures of another short side, in pixels, the long side in proportion.
 
         A larger input shows smaller text, in more time. Pages of documents, too, are then seen at this size. Raises
-        `ConfigError` where it is not above 0.
+        `ConfigError` where it is no whole number from 1 to 4096.
         """
+        whole = isinstance(short_px, Integral) and not isinstance(short_px, bool)
+        if not whole or not 1 <= short_px <= legibility.LARGEST_SIZE:
+            raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to 4096.")
         preprocess = resized(self.preprocess, short_px)
         return self._with(preprocess=preprocess, _sized=True)
 
@@ -88,10 +94,10 @@ class Detector:
         return changed
 
     @overload
-    def __call__(self, source: list[ImageSource]) -> list[Detections]: ...
+    def __call__(self, source: list[Any]) -> list[Detections]: ...
     @overload
     def __call__(self, source: ImageSource) -> Detections: ...
-    def __call__(self, source: ImageSource | list[ImageSource]) -> Detections | list[Detections]:
+    def __call__(self, source: ImageSource | list[Any]) -> Detections | list[Detections]:
         """The text of a picture, or of each of a list, in reading order, in pixels of the upright original.
 
         Raises `InputError` when a picture cannot be read, `LimitError` when it is too large.
@@ -108,7 +114,7 @@ class Detector:
 
             for result in detector.stream(paths):
                 if result.error: print(result.source, result.error)
-                else: print(result.source, len(result.detections))
+                else: print(result.source, len(result.get()))
 
         A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
         pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
@@ -128,7 +134,7 @@ class Detector:
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
-        return self.answer(self.engine.run(batch)[0, 0], resize, source)
+        return self.answer(self.engine.run(batch)[0, 0], resize, source, loaded.picture)
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
@@ -159,10 +165,12 @@ class Detector:
         resize = self._fit(loaded)
         return resize, resize.apply(loaded.picture, self.preprocess)
 
-    def answer(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
+    def answer(
+        self, prob: NDArray[np.float32], resize: Resize, source: ImageSource, picture: Picture | None = None
+    ) -> Detections:
         """As `regions`; where most of the text is small it looks again, if `tile` is "auto", or else warns.
 
-        The picture is loaded again for that, so that a stream need not hold all that are under way.
+        Without `picture` it is loaded again for that, so that a stream need not hold all that are under way.
         """
         found = self.regions(prob, resize)
         told = self.tile == "off" and resize.loses_text(self.preprocess, self.engine.recipe.preprocess)
@@ -171,13 +179,24 @@ class Detector:
         wanted = legibility.wanted_ratio(found, resize)
         if wanted > resize.ratio:
             if self.tile == "auto":
-                return self._closer(source, Resize.by(resize.original, wanted, self.preprocess), resize.crop(prob))
+                closer = Resize.by(resize.original, wanted, self.preprocess)
+                picture = self._again(source, resize.original) if picture is None else picture
+                return found if picture is None else self._closer(picture, closer, resize.crop(prob))
             legibility.warn_of_found(source, resize, wanted, self.preprocess)
         return found
 
-    def _closer(self, source: ImageSource, resize: Resize, coarse: NDArray[np.float32]) -> Detections:
+    def _again(self, source: ImageSource, size: tuple[int, int]) -> Picture | None:
+        """The picture; None with a warning where it can be read no more, as from a pipe, or has another size now."""
+        with suppress(InputError):
+            picture = self.load(source).picture
+            if picture.shape[:2] == size:
+                return picture
+        legibility.warn_of_change(source)
+        return None
+
+    def _closer(self, picture: Picture, resize: Resize, coarse: NDArray[np.float32]) -> Detections:
         """A second look, with the large text of the first, whose map is `coarse`."""
-        batch = resize.apply(self.load(source).picture, self.preprocess)
+        batch = resize.apply(picture, self.preprocess)
         fine = resize.crop(self.engine.run(batch)[0, 0])
         tiling.add_large(fine, coarse, self.decode.mask_threshold, self.engine.recipe.model.map_stride)
         return self._decoded(fine, resize)

@@ -16,6 +16,9 @@ DiffbinWarning        told and gone on with; the command line prints its text
 └── TrainingWarning   a run goes on, but something about it should be known
 """
 
+import sys
+import warnings
+
 
 class DiffbinError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with code 2."""
@@ -67,6 +70,14 @@ class EngineWarning(DiffbinWarning):
 
 class TrainingWarning(DiffbinWarning):
     """A run goes on, but something about it should be known."""
+
+
+def warn(told: str, category: type[DiffbinWarning] = DiffbinWarning) -> None:
+    """Gives a warning of the line that called the package, by whichever function; of no line in a stream's thread."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("diffbin."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(told, category, stacklevel=level)
 
 
 def way_to_install(extra: str) -> str:

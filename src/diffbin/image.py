@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
-from diffbin.errors import DiffbinWarning, InputError, LimitError
+from diffbin.errors import InputError, LimitError, warn
 from diffbin.rgb import Picture
 
 
@@ -29,7 +28,7 @@ class Loadable(Protocol):
     def load(self) -> Picture: ...
 
 
-ImageSource: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image | Loadable
+ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | BinaryIO | NDArray[Any] | Image.Image | Loadable
 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
@@ -70,10 +69,12 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
 
     It can decode to 1/2, 1/4 and 1/8, rounded up, in half of the time; it averages, where `Resize` takes samples.
     """
-    if isinstance(source, bytes):
-        return _from_bytes(source, "the picture", config)
     if isinstance(source, str | Path):
-        return _from_bytes(read_bytes(Path(source)), str(Path(source)), config)
+        return _from_bytes(read_bytes(source), str(source), config)
+    if hasattr(source, "read"):  # a file, open already
+        source = source.read(MAX_BYTES + 1)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source), "the picture", config)
     if isinstance(source, np.ndarray):
         return _whole(_from_array(source))
     if isinstance(source, Image.Image):
@@ -81,13 +82,15 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
             return _whole(from_pillow(source, "the picture"))
     if isinstance(source, Loadable):
         return _whole(_from_array(source.load()))
-    raise InputError(f"A picture is a path, bytes, an array or a Pillow image, not {type(source).__name__}.")
+    raise InputError(f"A picture is a path, bytes, a file, an array or a Pillow image, not {type(source).__name__}.")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
     """A file's content, of one that is too large one byte more than `MAX_BYTES`. Raises `InputError`."""
+    if "://" in str(path) or not str(path):
+        raise InputError(f'"{path}" is an address; fetch the picture first.' if path else "The path is empty.")
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size  # to ask for all that is allowed takes more time than to read it
             content = file.read(min(size, MAX_BYTES) + 1)
             grown = len(content) > size  # since a moment ago, or it is no file, and has no size
@@ -114,7 +117,7 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
         several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content), FIRST)[0]) > 1
     if several:
         told = f"{name} has several pages; the first is taken (in Python diffbin.pages has all)."
-        warnings.warn(told, DiffbinWarning, stacklevel=4)
+        warn(told)
     return _whole(picture)
 
 
@@ -181,7 +184,8 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
         raise LimitError(f"{name} is larger than the {MAX_PIXELS} pixels that are read.") from None
     except Exception as error:  # damaged files bring up any of them, struct.error and TypeError too
-        raise InputError(f"{name} is damaged: {' '.join(str(error).split()).rstrip('.')}.") from None
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InputError(f"{name} is damaged: {reason}.") from None
 
 
 def from_pillow(image: Image.Image, name: str) -> Picture:
@@ -190,7 +194,7 @@ def from_pillow(image: Image.Image, name: str) -> Picture:
     return rgb.from_pillow(image, name)
 
 
-def _from_array(array: NDArray[np.uint8]) -> Picture:
+def _from_array(array: NDArray[Any]) -> Picture:
     rgb.check_array(array)
     check_size((array.shape[0], array.shape[1]), "the array")
     return rgb.from_array(array)

@@ -1,8 +1,6 @@
 """Text that is lost since the picture is seen too small: how that is told by what is found, and what is said."""
 
 import math
-import sys
-import warnings
 from pathlib import Path
 from statistics import median
 
@@ -10,7 +8,7 @@ import cv2
 
 from diffbin.config import Preprocess
 from diffbin.detections import Detections
-from diffbin.errors import SmallTextWarning
+from diffbin.errors import SmallTextWarning, warn
 from diffbin.image import ImageSource, Resize
 from diffbin.pages import MOST_PIXELS, Page
 
@@ -18,8 +16,8 @@ READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is foun
 SMALL_PX = 15  # the median of what is found on pages whose print is lost is lower; in photographs of streets it is not
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
-SHRUNK = 0.8  # seen at this share of its size or more, a picture gains little by a larger input
 LARGEST_SIZE = 4096  # that --size takes
+SHRUNK = 0.8  # seen at this share of its size or more, a picture gains little by a larger input
 
 
 def wanted_ratio(found: Detections, resize: Resize) -> float:
@@ -39,7 +37,8 @@ def warn_of_size(source: ImageSource, resize: Resize) -> None:
     """Says of a very large picture which text is lost, whatever is in it."""
     (height, width), lost, name = resize.original, READABLE_PX / resize.ratio, _name(source) or "The picture"
     told = f"{name} has {height} x {width} pixels and is seen at {resize.ratio:.2f} of its size"
-    _warn(f'{told}, where text below some {lost:.0f} pixels is lost; --tile auto finds it (in Python: tile="auto").')
+    told += f", where text below some {lost:.0f} pixels is lost"
+    warn(f'{told}; --tile auto finds it (in Python: tile="auto").', SmallTextWarning)
 
 
 def warn_of_found(source: ImageSource, resize: Resize, wanted: float, config: Preprocess) -> None:
@@ -48,17 +47,15 @@ def warn_of_found(source: ImageSource, resize: Resize, wanted: float, config: Pr
     size = math.ceil(wanted * max(short, long * config.short_px / config.long_px) / 100) * 100
     option, way = (f", or --size {size}", f", or with_size({size})") if size <= LARGEST_SIZE else ("", "")
     told = f"Text in {_name(source) or 'the picture'} is seen so small that part of it is lost"
-    _warn(f'{told}; --tile auto finds more{option} (in Python: tile="auto"{way}).')
+    warn(f'{told}; --tile auto finds more{option} (in Python: tile="auto"{way}).', SmallTextWarning)
+
+
+def warn_of_change(source: ImageSource) -> None:
+    """Says that a picture was not looked at a second time."""
+    told = f"{_name(source) or 'The picture'} has changed, or can be read only once"
+    warn(f"{told}, so it was not looked at again for its small text.", SmallTextWarning)
 
 
 def _name(source: ImageSource) -> str:
     """A document has one, so that Python tells it once and not for each page."""
     return str(source.path if isinstance(source, Page) else source) if isinstance(source, str | Path | Page) else ""
-
-
-def _warn(told: str) -> None:
-    """Of the line that called the detector, by whichever of its methods."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("diffbin."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(told, SmallTextWarning, stacklevel=level)

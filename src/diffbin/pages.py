@@ -1,7 +1,6 @@
 """Documents as pictures: the pages of a PDF, by the package pypdfium2, and those of a TIFF."""
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 
 from diffbin import tiff
 from diffbin.config import Preprocess
-from diffbin.errors import DiffbinWarning, InputError, LimitError, PackageError
+from diffbin.errors import InputError, LimitError, PackageError, warn
 from diffbin.image import Resize, check_size, from_pillow, opened
 from diffbin.rgb import Picture
 
@@ -96,7 +95,7 @@ def pages(path: str | Path) -> list[Page]:
     """
     found, error = _pages(Path(path))
     if error:
-        warnings.warn(str(error), DiffbinWarning, stacklevel=2)
+        warn(str(error))
     return found
 
 

@@ -52,7 +52,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else from_dict(hint, value, where=f"{where}.")
     if origin is Literal:
-        if value in args:
+        if any(value == allowed and type(value) is type(allowed) for allowed in args):
             return value
         raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, args))}.")
     if origin is tuple and isinstance(value, list | tuple):

@@ -101,7 +101,7 @@ def _begin(record: Path, rule: Rule) -> set[str]:
     """Names of pictures left out so far; starts the record where there is none."""
     if not record.exists():
         write_whole(record, f"{rule}\n".encode())
-    first, *names = record.read_text("utf-8", ODD_NAMES).splitlines()
+    first, *names = record.read_text("utf-8", ODD_NAMES).splitlines() or [""]
     if first != str(rule):
         raise InputError(f'{record.parent} was begun by another rule, "{first}"; take that one, or another folder.')
     return set(names)

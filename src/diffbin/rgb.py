@@ -1,6 +1,6 @@
 """What arrays and Pillow's images hold, as RGB of eight bits; `image` has checked their sizes before."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,16 @@ def orientation(image: Image.Image) -> int:
     return int(found) if found in range(1, 9) else 1
 
 
-def check_array(array: NDArray[np.uint8]) -> None:
+def as_stored(picture: Picture, orientation: int) -> Picture:
+    """The picture of a file that has this orientation, turned back from upright."""
+    back = {6: 8, 8: 6}.get(orientation, orientation)
+    return np.asarray(Image.fromarray(picture).transpose(TURNS[back]), np.uint8) if back in TURNS else picture
+
+
+def check_array(array: NDArray[Any]) -> None:
     """`InputError` unless it is `(h, w)`, `(h, w, 3)` or `(h, w, 4)` uint8."""
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"What loads a picture gave no array, but {type(array).__name__}.")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         shape = " x ".join(map(str, array.shape))
         raise InputError(f"An array must be (h, w), (h, w, 3) or (h, w, 4); this one is {shape}.")
@@ -51,7 +59,7 @@ def check_array(array: NDArray[np.uint8]) -> None:
         raise InputError(f"An array must be uint8, 0 black and 255 white; this one is {array.dtype}: {way_out}.")
 
 
-def from_array(array: NDArray[np.uint8]) -> Picture:
+def from_array(array: NDArray[Any]) -> Picture:
     """Grey, RGB or RGBA -> RGB; the array itself where it is RGB already."""
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
@@ -65,8 +73,10 @@ def from_pillow(image: Image.Image, name: str) -> Picture:
     deep = image.mode == "I" and image.format == "PPM"  # its white is 65535, whatever the file's own is
     if image.mode in ("I", "F") and not deep:
         raise InputError(f"{name} has 32 bits a pixel, and its white is not known; save it with 8 or 16.")
-    turn = TURNS.get(orientation(image))
-    image = image if turn is None else image.transpose(turn)
+    if image.format == "TIFF":
+        image.load()  # Pillow turns it upright meanwhile, and tells that of no other format
+    elif (turn := TURNS.get(orientation(image))) is not None:
+        image = image.transpose(turn)
     if image.mode.startswith("I;16") or deep:
         return from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

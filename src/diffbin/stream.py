@@ -18,11 +18,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Loaded, Resize
+from diffbin.image import ImageSource, Loaded, Resize, load
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +132,12 @@ class _Pipeline:
         answer: Future[Detections] = Future()
         if isinstance(source, np.ndarray):
             source = source.copy()  # cameras fill one array again and again
+        elif isinstance(source, Image.Image) or hasattr(source, "read"):  # closed, or at the next frame, in its turn
+            try:
+                source = load(source)
+            except InputError as error:
+                answer.set_exception(error)
+                return answer
         self._workers.submit(self._load, source, answer)
         return answer
 

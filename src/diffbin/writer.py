@@ -29,8 +29,8 @@ def write(job: Job, found: Detections, output: Output) -> None:
         if output.resume:
             return  # it has come meanwhile
         forget_pictures(files, way)  # of that answer
-    elif output.crop:
-        forget_crops(files.crops)  # of a call that was broken off
+    if output.crop:
+        forget_crops(files.crops)  # of an answer in another format, or of a call that was broken off
     text = way.head + way.write(found, _link(job, files) if way.links else job.name)
     pictures, failed = _pictures(job, files, found, output)
     for path, content in pictures:
@@ -92,6 +92,8 @@ def _link(job: Job, files: Files) -> str:
 
 def show(text: str) -> None:
     """Prints it at once. Raises `OutputError` where that is not possible."""
+    if sys.stdout is None:
+        raise OutputError("The answers cannot be printed: the standard output is closed; write them to --out DIR.")
     encoding = sys.stdout.encoding or "utf-8"
     try:  # a file may have a name that the terminal cannot show
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="", flush=True)

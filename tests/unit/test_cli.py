@@ -297,7 +297,39 @@ def test_a_full_disk_behind_the_output_is_told(model_file: Path, pages: Path) ->
     with Path("/dev/full").open("w") as full:
         line = [sys.executable, "-m", "diffbin", "detect", str(pages / "images"), "--model", str(model_file)]
         done = subprocess.run(line, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+        other = subprocess.run([*line[:3], "models"], check=False, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2 and done.stderr == "diffbin: The answers cannot be printed: No space left on device.\n"
+    assert other.returncode == 2
+    assert other.stderr == "diffbin: The output cannot be written: No space left on device.\n"
+
+
+def test_closed_outputs(model_file: Path, pages: Path, tmp_path: Path) -> None:
+    line = f"{sys.executable} -m diffbin detect --model {model_file} {pages / 'images'}"
+    done = subprocess.run(f"{line} >&-", shell=True, check=False, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("diffbin: The answers cannot be printed: the standard output is closed; write")
+    done = subprocess.run(f"{line} {tmp_path}/no.png 2>&-", shell=True, check=False, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and [json.loads(text)["image"] for text in done.stdout.splitlines()]
+
+
+def test_exit_code_where_all_of_several_fail(io: Run, model_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    sources = (tmp_path / "empty.png", tmp_path / "no.png")
+    code, out, err = run(*io, "detect", *sources, "--model", model_file)
+    assert code == 2 and not out and "2 of 2 pictures failed" in err
+    code, out, _ = run(*io, "label", tmp_path, "--model", model_file, "--out", tmp_path / "gt")
+    assert code == 2 and out.endswith("1 failed\n")
+
+
+@pytest.mark.usefixtures("dark")
+def test_crops_are_those_of_the_last_answer(io: Run, pages: Path, tmp_path: Path) -> None:
+    command = ("detect", pages / "images" / "img_1.png", "--out", tmp_path / "out", "--crop")
+    for format_ in ("json", "icdar"):
+        assert run(*io, *command, "--format", format_)[0] == 0
+    assert list((tmp_path / "out" / "img_1.crops").iterdir())
+    cv2.imwrite(str(pages / "images" / "img_1.png"), np.full((96, 128, 3), 255, np.uint8))
+    assert run(*io, *command)[0] == 0
+    assert not (tmp_path / "out" / "img_1.crops").exists()
 
 
 def test_pictures_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diffbin import recipes
-from diffbin.config import Data, Preprocess, Recipe, Source, Train
+from diffbin.config import Data, Model, Preprocess, Recipe, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
@@ -36,6 +36,13 @@ def test_overrides_are_checked() -> None:
     ):
         with pytest.raises(ConfigError, match=reason):
             override(recipe, [text])
+
+
+def test_a_choice_is_of_its_kind() -> None:
+    assert from_dict(Model, {"map_stride": 2}).map_stride == 2
+    for odd in (True, 2.0, "2"):
+        with pytest.raises(ConfigError, match=r"map_stride is .*; it must be one of 1, 2"):
+            from_dict(Model, {"map_stride": odd})
 
 
 def test_values_are_checked() -> None:

@@ -1,10 +1,13 @@
 """The answer: filtering, order, clipping, drawing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffbin import detections
 from diffbin.detections import Detections
 from diffbin.draw import draw
 
@@ -59,6 +62,19 @@ def test_tables_and_receipts_are_read_in_rows() -> None:
     assert order(placed(*few)) == few
 
 
+def test_a_long_table_is_read_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, is_text = list[int](), detections._is_text
+
+    def counted(*asked: Any) -> bool:
+        looks.append(sum(map(len, asked[1])))
+        return is_text(*asked)
+
+    monkeypatch.setattr(detections, "_is_text", counted)
+    rows = [(left, 30 * row, 60, 20) for row in range(400) for left in (0, 200, 400)]
+    assert order(placed(*rows)) == rows
+    assert len(looks) <= 2 * 400 and max(looks) <= detections.ENOUGH_LINES
+
+
 def test_a_number_beside_a_column_belongs_to_it() -> None:
     numbered = [place for i in range(5) for place in ((20, 50 + 30 * i, 25, 20), (100, 50 + 30 * i, 300, 20))]
     beside = column(500, 50, 5)
@@ -88,6 +104,15 @@ def test_filter_clip_boxes_iterate() -> None:
     assert found[0].score == pytest.approx(0.9)
     with pytest.raises(ValueError, match="1 polygons but 2 scores"):
         Detections([box(0, 0)], np.zeros(2, np.float32), (5, 5))
+
+
+def test_a_part_of_them_and_one_among_them() -> None:
+    found = make((5, 0), (60, 3), (10, 50))
+    part = found[1:]
+    assert isinstance(part, Detections) and part.size == found.size and len(part) == 2
+    assert part.scores.tolist() == found.scores[1:].tolist() and np.array_equal(part.polygons[0], found.polygons[1])
+    regions = list(found)
+    assert regions.index(regions[2]) == 2 and len(set(regions)) == 3
 
 
 def test_polygons_of_unequal_length_and_none() -> None:

@@ -5,6 +5,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from conftest import DarkIsText, page
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.errors import InputError
+from diffbin.errors import ConfigError, InputError
 
 DARK = Detector(DarkIsText())
 PICTURE = page()[0]
@@ -61,6 +62,12 @@ def test_regions_of_a_large_jpeg_are_in_pixels_of_the_whole() -> None:
         difference = answers.boxes() - Detector(DarkIsText())(large).boxes()
         assert np.abs(difference).max() < 5  # a pixel of the map is 4.5
     assert Detector(DarkIsText(), tile="auto").load(jpeg).picture.shape == large.shape
+
+
+@pytest.mark.parametrize("size", [0, -1, 4097, True, 800.5, "800"])
+def test_an_odd_size_is_refused(size: Any) -> None:
+    with pytest.raises(ConfigError, match=f"The size is {size!r}; it must be a whole number from 1 to 4096"):
+        DARK.with_size(size)
 
 
 def test_mixed_channels() -> None:

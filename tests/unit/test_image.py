@@ -44,6 +44,35 @@ def test_exif_orientation_is_honoured(orientation: int) -> None:
     assert np.array_equal(loaded[0, 0], PICTURE[corner[orientation]])
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+def test_a_tiff_is_turned_once(orientation: int, compression: str) -> None:
+    """Pillow turns it as it reads the pixels, and no picture of another format."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    upright = load(encode(Image.fromarray(PICTURE), "PNG", exif=exif))
+    tiff = encode(Image.fromarray(PICTURE), "TIFF", tiffinfo={ExifTags.Base.Orientation: orientation},
+                  compression=compression)  # fmt: skip
+    for read in (False, True):
+        with Image.open(io.BytesIO(tiff)) as image:
+            if read:
+                image.load()
+            assert np.array_equal(load(image), upright)
+    assert np.array_equal(load(tiff), upright)
+
+
+def test_open_files_and_other_bytes(tmp_path: Path) -> None:
+    png = encode(Image.fromarray(PICTURE), "PNG")
+    (tmp_path / "a.png").write_bytes(png)
+    for content in (bytearray(png), memoryview(png), io.BytesIO(png)):
+        assert np.array_equal(load(content), PICTURE)
+    with (tmp_path / "a.png").open("rb") as file:
+        assert np.array_equal(load(file), PICTURE)
+    (tmp_path / "a.txt").write_text("a.png")
+    with (tmp_path / "a.txt").open() as text, pytest.raises(InputError, match="not str"):
+        load(text)  # type: ignore[arg-type]
+
+
 def test_modes() -> None:
     grey = PICTURE[:, :, 0]
     assert np.array_equal(load(grey), np.stack([grey] * 3, axis=2))
@@ -95,7 +124,16 @@ def test_missing_file_folder_and_odd_arrays(tmp_path: Path) -> None:
             load(source)
     for array in (np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(InputError):
-            load(array)  # type: ignore[arg-type]
+            load(array)
+    for text, reason in (("https://a.b/c.jpg", '"https://a.b/c.jpg" is an address; fetch'), ("", "path is empty")):
+        with pytest.raises(InputError, match=reason):
+            load(text)
+
+    class Empty:
+        def load(self) -> None: ...
+
+    with pytest.raises(InputError, match="gave no array, but NoneType"):
+        load(Empty())  # type: ignore[arg-type]
     with pytest.raises(InputError, match="not int"):
         load(7)  # type: ignore[arg-type]
 

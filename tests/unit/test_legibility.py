@@ -17,7 +17,7 @@ from conftest import DarkIsText
 from diffbin import Detector, legibility, options
 from diffbin.config import Preprocess
 from diffbin.detections import Detections
-from diffbin.errors import SmallTextWarning
+from diffbin.errors import InputError, SmallTextWarning
 from diffbin.geometry import rectangle_corners
 from diffbin.image import Resize, resized
 from diffbin.pages import pages
@@ -114,6 +114,27 @@ def test_small_text_is_looked_at_again_where_that_is_asked_for() -> None:
     whole = Detector(DarkIsText()).with_size(300)(scan(15))
     assert len(twice) == 15 and engine.shapes == [(1, 3, 128, 96), (1, 3, 416, 320)]
     assert all(np.array_equal(a, b) for a, b in zip(twice.polygons, whole.polygons, strict=True))
+
+
+def test_what_cannot_be_looked_at_again_keeps_its_first_answer() -> None:
+    class Once:
+        """Of another size, or no more to be read, the second time."""
+
+        def __init__(self, *pictures: Picture) -> None:
+            self.pictures = list(pictures)
+
+        def load(self) -> Picture:
+            if not self.pictures:
+                raise InputError("It is empty.")
+            return self.pictures.pop(0)
+
+    detector = Detector(DarkIsText(), tile="auto")
+    expected = Detector(DarkIsText(), tile="auto")(scan(15))
+    assert len(detector(Once(scan(15))).polygons) == len(expected), "one picture by itself is at hand still"
+    for source in (Once(scan(15)), Once(scan(15), scan(3, 12, (300, 400)))):
+        with pytest.warns(SmallTextWarning, match="has changed, or can be read only once"):
+            (result,) = detector.stream([source])
+        assert len(result.get()) == 15 and result.get().size == (400, 300)
 
 
 def test_the_second_look_keeps_large_text_of_the_first() -> None:

@@ -51,6 +51,17 @@ def test_pixels_are_rgb_whatever_the_format(tmp_path: Path, suffix: str) -> None
     assert np.array_equal(read_picture(tmp_path / f"red.{suffix}"), pixels)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_tiff_is_read_as_stored_or_upright(tmp_path: Path, orientation: int) -> None:
+    path, pixels = tmp_path / "a.tif", soft(80, 120)
+    Image.fromarray(pixels).save(path, tiffinfo={0x0112: orientation})
+    stored, upright = open_picture(path), open_picture(path, upright=True)
+    np.testing.assert_array_equal(stored.read()[0], pixels)
+    np.testing.assert_array_equal(upright.read()[0], load(path))
+    assert stored.size == (80, 120) and upright.size == ((80, 120) if orientation < 5 else (120, 80))
+    assert not stored.turned and upright.turned == (orientation != 1)
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path, progressive: bool) -> None:
     exif = Image.Exif()

@@ -87,6 +87,14 @@ def test_a_call_broken_off_goes_on_and_keeps_to_its_rule(tmp_path: Path, monkeyp
         label_pictures(Detector(Dark()), tmp_path / "photos", tmp_path / "gt", replace(RULE, keep=0.9))
 
 
+def test_an_empty_record_is_of_no_rule(tmp_path: Path) -> None:
+    write(tmp_path / "photos", "a.png", 0)
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt" / pseudo_labels.LEFT_OUT).touch()
+    with pytest.raises(InputError, match='begun by another rule, ""'):
+        label_pictures(Detector(Dark()), tmp_path / "photos", tmp_path / "gt", RULE)
+
+
 def test_labels_are_in_pixels_of_the_picture_as_stored(tmp_path: Path) -> None:
     write(tmp_path / "photos", "a.png", 0)
     exif = Image.Exif()

@@ -70,6 +70,7 @@ def test_rows_of_the_csv(tmp_path: Path) -> None:
         file.write("80,broken of")
     CsvLogger(Place(tmp_path, recipe, 40)).close()  # a run that goes on from step 40
     assert [(row["step"], row["loss"]) for row in read_csv(tmp_path)] == [(20, 2.0), (40, 4.0)]
+    assert [line.partition(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()] == ["step", "20", "40"]
     CsvLogger(Place(tmp_path, recipe, 0)).close()  # a new one
     assert not read_csv(tmp_path) and not read_csv(tmp_path / "nothing")
 

@@ -258,6 +258,15 @@ def test_a_picture_that_does_not_come_is_not_waited_for() -> None:
         assert ask(port, "/detect", PICTURE)[0] == 200
 
 
+def test_who_sends_all_before_reading_is_told_what_is_wrong() -> None:
+    large = PICTURE + bytes(8_000_000)
+    with served(Detector(DarkIsText()), bytes=5_000_000) as port:
+        for _ in range(3):
+            assert error(ask(port, "/detect?score=2", large)) == (400, "Score is 2; it must be a number from 0 to 1.")
+            status, told = error(ask(port, "/detect", large))
+            assert status == 413 and "more than 5000000 bytes" in told
+
+
 def test_nothing_is_computed_for_those_who_have_gone() -> None:
     engine = Held()
     with served(Detector(engine), at_once=1) as port:
@@ -283,7 +292,7 @@ def test_an_engine_that_fails_ends_nothing() -> None:
 
     with served(Detector(Failing())) as port:
         for _ in range(3):  # as many as are computed at once, and one more
-            assert error(ask(port, "/detect", PICTURE)) == (500, "The picture could not be computed (RuntimeError).")
+            assert error(ask(port, "/detect", PICTURE)) == (500, "The request could not be answered (RuntimeError).")
         assert b'requests_total{status="500"} 3.0' in ask(port, "/metrics")[2]
 
 

@@ -3,13 +3,16 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageSequence
 
 from conftest import DarkIsText, page
 from diffbin.config import Preprocess
@@ -49,6 +52,30 @@ def test_a_stream_answers_as_one_by_one(model_file: Path, batch_size: int, worke
         assert [result.index for result in results] == list(range(len(PICTURES)))
         for result, picture in zip(results, PICTURES, strict=True):
             assert result.source is picture and same(result.get(), detector.detect(picture))
+
+
+def test_what_the_source_closes_or_goes_on_with_is_read_before(tmp_path: Path) -> None:
+    for i, picture in enumerate(PICTURES[:3]):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+    frames = [Image.fromarray(picture) for picture in PICTURES[:3]]
+    frames[0].save(tmp_path / "all.tif", save_all=True, append_images=frames[1:])
+
+    def closing(opened: Callable[[Path], Any]) -> Iterator[Any]:
+        for i in range(3):
+            with opened(tmp_path / f"{i}.png") as file:
+                yield file
+
+    def turning() -> Iterator[Image.Image]:
+        with Image.open(tmp_path / "all.tif") as image:
+            yield from ImageSequence.Iterator(image)
+
+    detector = Detector(DarkIsText())
+    for source in (closing(Image.open), closing(partial(Path.open, mode="rb")), turning()):
+        for result, picture in zip(detector.stream(source), PICTURES[:3], strict=True):
+            assert same(result.get(), detector(picture))
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:90])
+    errors = [result.error for result in detector.stream(closing(Image.open))]
+    assert errors[0] is None and "the picture is damaged" in str(errors[1]) and errors[2] is None
 
 
 def test_a_list_answers_as_one_by_one_and_raises_the_first_error(model_file: Path) -> None:

@@ -17,7 +17,7 @@ from diffbin.export import with_settings
 from diffbin.image import resized
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
-from diffbin.metrics.tune import Setting, choose, tune
+from diffbin.metrics.tune import Setting, Trials, choose, sizes_around, tune
 
 
 class Shrunk(DarkIsText):
@@ -41,6 +41,14 @@ def test_the_best_setting_of_each_size(pages: Path) -> None:
         assert found.hmean == pytest.approx(setting.score.hmean)
         assert found.hmean >= evaluate(detector, [source], str(pages)).fixed.hmean
         assert setting.decode.score_threshold <= 0.7 and setting.decode.mask_threshold < 0.7
+
+
+def test_its_own_settings_are_tried(pages: Path) -> None:
+    detector = Detector(Shrunk()).with_decode(mask_threshold=0.33, unclip_ratio=2.05, score_threshold=0.29)
+    (trial,) = [Trials(detector, detector.preprocess)]
+    assert (0.33, 2.05) in {(tried.mask_threshold, tried.unclip_ratio) for tried in trial.matches}
+    assert trial.scores[0] == 0.29 and len(trial.scores) == 13 and len(trial.matches) == 35
+    assert sizes_around(750) == [576, 750, 928] and sizes_around(32) == [32] and sizes_around(10) == [10, 32]
 
 
 def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:

@@ -304,3 +304,6 @@ def test_info_prints_card_settings_and_layers(
         out = capsys.readouterr().out
         assert "GMAC for a picture" in out and "decode.min_width_px=2.0" in out and "augment.crop_px=64" in out
         assert "backbone.layer1.0.conv1" in out and kind in out and "32x32x3x3" in out
+    assert run(monkeypatch, "info", zoo.EMBEDDED) == 0  # in eight bits
+    out = capsys.readouterr().out
+    assert "59 layers, 749,140 stored values" in out and "\nbackbone.layer1.0.expand " in out

@@ -49,7 +49,7 @@ def bench(
     from diffbin.batch import plan as jobs
     from diffbin.bench import report
     from diffbin.bench.measure import Plan, measure, rendered
-    from diffbin.files import write_whole
+    from diffbin.files import check_file, write_whole
 
     plan = Plan(
         models=model or ([] if recipe else [zoo.EMBEDDED]), recipes=recipe or [],
@@ -58,6 +58,8 @@ def bench(
         batches=_numbers("batch", batch), threads=_numbers("threads", threads),
         peers=_texts(peers), turns=turns, many=many,
     )  # fmt: skip
+    if json_:
+        check_file(json_)
     files = [job.picture for job in jobs(sources, Output()) if isinstance(job.picture, Path)] if sources else []
     if sources and not files:
         raise InputError(f"There is no picture in {', '.join(sources)}; of documents draw the pages first.")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,7 +28,7 @@ from diffbin.data.labels import (
 from diffbin.data.lines import join_words
 from diffbin.data.picture import PictureFile, Pixels, open_picture, orientation
 from diffbin.data.targets import is_too_small
-from diffbin.errors import ConfigError, DiffbinWarning, InputError
+from diffbin.errors import ConfigError, InputError, warn
 from diffbin.image import SUFFIXES
 
 T = TypeVar("T")
@@ -107,12 +106,10 @@ def warn_of_turned(pictures: Sequence[Picture]) -> None:
     """Tells of photographs that viewers turn by their EXIF: labels drawn on what a viewer shows would lie elsewhere."""
     turned = [picture.image for picture in pictures if not picture.upright and orientation(picture.image) != 1]
     if turned:
-        warnings.warn(
+        warn(
             f"{len(turned)} of {len(pictures)} labelled pictures are turned by their EXIF orientation, as {turned[0]}; "
             "labels are taken in pixels of the picture as stored. If yours are of the upright ones, turn the pixels "
-            "themselves: mogrify -auto-orient.",
-            DiffbinWarning,
-            stacklevel=3,
+            "themselves: mogrify -auto-orient."
         )
 
 

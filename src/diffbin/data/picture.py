@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffbin import heic, jpeg, rgb
+from diffbin import heic, jpeg, rgb, tiff
 from diffbin.errors import InputError, LimitError, PackageError
 from diffbin.image import OPENED, check_bytes, check_size, header_size, load, read_bytes
 
@@ -35,13 +35,13 @@ class PictureFile:
         self._whole = raw_pixels(content)
         size = jpeg.size(content)
         self._check_limits(size)
-        turn = orientation(io.BytesIO(content)) if upright else 1
-        self.turned = turn != 1
+        self._turn = orientation(io.BytesIO(content)) if upright or content.startswith(tiff.MAGIC) else 1
+        self.turned = upright and self._turn != 1
         if size is None:  # of other formats it is known with the pixels
             if self._whole is None:
                 self._whole = self._load() if self.turned else self._decode(1)
             size = self._whole.shape[0], self._whole.shape[1]
-        elif turn in QUARTER_TURNS:
+        elif self._turn in QUARTER_TURNS:
             size = size[::-1]
         self.size = size
 
@@ -74,6 +74,8 @@ class PictureFile:
     def _decode(self, factor: int) -> Pixels:
         if self.content.startswith(GIF) or heic.BEGINS.match(self.content):  # not each OpenCV reads them
             return self._load()
+        if self._turn != 1 and self.content.startswith(tiff.MAGIC):  # OpenCV 5 turns it, whatever it is asked
+            return rgb.as_stored(self._load(), self._turn)
         if MAYBE_ALPHA.match(self.content):
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:

@@ -3,7 +3,6 @@
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
-import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffbin.errors import EngineWarning
+from diffbin.errors import EngineWarning, warn
 
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -73,7 +72,7 @@ class Graphs:
             self._failed.add(shape)
             reason = str(error).strip().partition("\n")[0]
             told = f"No CUDA graph of batches {' x '.join(map(str, shape))} ({reason}); they are computed without."
-            warnings.warn(told, EngineWarning, stacklevel=4)
+            warn(told, EngineWarning)
         if len(self._graphs) > GRAPHS:
             self._graphs.popitem(last=False)
 

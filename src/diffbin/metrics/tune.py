@@ -15,7 +15,7 @@ from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
 MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
 UNCLIP_RATIOS = (1.0, 1.2, 1.4, 1.6, 1.9, 2.2)  # those below 1.5 for networks whose labels were shrunk less than by 0.4
 SCORE_THRESHOLDS = tuple(round(0.3 + 0.05 * i, 2) for i in range(12))
-AROUND = (0.75, 1.0, 1.25)  # of an input, tried unless others are asked for
+AROUND = (0.75, 1.25)  # of an input, tried unless others are asked for
 AS_GOOD = 0.005  # hmean that a smaller, faster input may cost
 
 
@@ -61,7 +61,8 @@ def tune(
     """The setting of the highest hmean for each input size, a short side in pixels, in the order given.
 
     The network sees each picture once a size; its map is decoded under 24 combinations of mask threshold and unclip
-    ratio, and scored under 12 score thresholds. `progress` is called with the pictures done and their total.
+    ratio, and scored under 12 score thresholds, with the detector's own besides where these are others. `progress` is
+    called with the pictures done and their total.
     """
     stride = detector.engine.recipe.model.map_stride
     trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
@@ -83,22 +84,24 @@ class Trials:
 
     def __init__(self, detector: Detector, preprocess: Preprocess) -> None:
         self.detector = Detector(detector.engine, decode=detector.decode, preprocess=preprocess)
-        lowest = replace(detector.decode, score_threshold=SCORE_THRESHOLDS[0])
+        own = detector.decode
+        self.scores = sorted({*SCORE_THRESHOLDS, own.score_threshold})
+        lowest = replace(own, score_threshold=self.scores[0])
+        tried = product({*MASK_THRESHOLDS, own.mask_threshold}, {*UNCLIP_RATIOS, own.unclip_ratio})
         self.matches: dict[Decode, list[PictureMatch]] = {
-            replace(lowest, mask_threshold=mask, unclip_ratio=unclip): []
-            for mask, unclip in product(MASK_THRESHOLDS, UNCLIP_RATIOS)
+            replace(lowest, mask_threshold=mask, unclip_ratio=unclip): [] for mask, unclip in sorted(tried)
         }
 
     def best(self) -> Setting:
         """Of equals the first."""
-        scored = [(decode, best(sweep(matches, SCORE_THRESHOLDS))) for decode, matches in self.matches.items()]
+        scored = [(decode, best(sweep(matches, self.scores))) for decode, matches in self.matches.items()]
         chosen, score = max(scored, key=lambda pair: pair[1].hmean)
         return Setting(self.detector.preprocess, replace(chosen, score_threshold=score.threshold), score)
 
 
 def sizes_around(short_px: int) -> list[int]:
-    """Short sides to try for a model that was trained for this one, in multiples of 32."""
-    return [round(short_px * size / 32) * 32 for size in AROUND]
+    """Short sides to try for a model that was trained for this one: itself, and multiples of 32 around it."""
+    return sorted({short_px, *(max(round(short_px * size / 32), 1) * 32 for size in AROUND)})
 
 
 def choose(settings: Sequence[Setting]) -> Setting:

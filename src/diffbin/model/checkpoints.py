@@ -6,7 +6,6 @@ numbers follow from the step. It is read with `weights_only=True`, so a file fro
 
 import json
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from safetensors.torch import save as serialized
 from torch import Tensor
 
 from diffbin.config import Recipe
-from diffbin.errors import ConfigError, InputError, ModelError, TrainingWarning
+from diffbin.errors import ConfigError, InputError, ModelError, TrainingWarning, warn
 from diffbin.files import open_whole, write_whole
 from diffbin.model.dbnet import DBNet
 from diffbin.plain import from_dict, to_dict
@@ -84,7 +83,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def load(path: Path) -> Checkpoint:
     """Reads one checkpoint. `ModelError` if it is missing, damaged or not one of ours."""
     if not path.is_file():
-        raise ModelError(f"There is no checkpoint {path}; of an embedded model, `diffbin info NAME` names the file.")
+        raise ModelError(f"There is no checkpoint {path}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = from_dict(Recipe, json.loads(content.pop("recipe")))
@@ -161,7 +160,7 @@ def load_latest(folder: Path) -> Checkpoint:
             errors.append(str(error))
             continue
         for told in errors:
-            warnings.warn(f"{told} The run goes on from {path}.", TrainingWarning, stacklevel=2)
+            warn(f"{told} The run goes on from {path}.", TrainingWarning)
         return found
     raise ModelError(" ".join(errors) or f"There is no checkpoint to resume from in {folder}.")
 

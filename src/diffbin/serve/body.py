@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -9,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Receive
 
 from diffbin.errors import InputError, LimitError
 from diffbin.image import header_size
@@ -19,6 +20,7 @@ UNNAMED = "picture"
 WHAT = "What was sent"  # in the place of a file's name
 LONGEST_PX = 65_535  # of a side, as of JPEG; narrow pictures are padded, and cost more than their pixels
 SLOW = tuple(f"P{kind}".encode() for kind in "123456fFyY0")  # PPM and its kin
+DISCARDING = 3.0  # seconds at most
 JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # where one begins; among coded pixels a byte of 255 is never followed so
 
 
@@ -74,6 +76,29 @@ def _limited(request: Request, most: int) -> Request:
         return message
 
     return Request(request.scope, receive)
+
+
+class Arriving:
+    """The messages of a request as they come, and whether its body has come whole."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.whole = receive, False
+
+    async def receive(self) -> Message:
+        """See ASGI."""
+        message = await self._receive()
+        self.whole = self.whole or not message.get("more_body", False)  # of a client that has gone nothing comes
+        return message
+
+    async def discard(self, most: int) -> None:
+        """Takes in what is still to come, no more than this many bytes and for no longer than `DISCARDING`.
+
+        A client that sends all before it reads an answer would find the connection closed instead of its error.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARDING):
+                while not self.whole and most > 0:
+                    most -= len((await self.receive()).get("body", b""))
 
 
 def check(content: bytes, limits: Limits) -> None:

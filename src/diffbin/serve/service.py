@@ -111,6 +111,7 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """While the server runs; an application that this one is mounted in has to enter it."""
+        self._turns = asyncio.Semaphore(self._limits.at_once)  # of this event loop
         with warnings_told_apart():
             yield
         self._pool.shutdown(wait=False)
@@ -118,10 +119,14 @@ class Service:
 
     async def detect(self, request: Request) -> Response:
         """The text of one picture, in the format that is asked for."""
+        arriving = body.Arriving(request.receive)
         try:
-            response = await self._detect(request)
+            response = await self._detect(Request(request.scope, arriving.receive))
         except (HTTPException, ClientDisconnect, InputError, ConfigError) as error:
             response = _told(error)
+            waits = "expect" in request.headers  # to be told to go on, and has sent nothing yet
+            if not waits and response.status_code != 408:
+                await arriving.discard(self._limits.bytes)
         except Exception:  # no fault of the one who asks; the server logs it
             self._metrics.answered(500)
             raise
@@ -226,4 +231,4 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _broken(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"The picture could not be computed ({type(error).__name__})."}, 500)
+    return JSONResponse({"error": f"The request could not be answered ({type(error).__name__})."}, 500)

@@ -87,7 +87,7 @@ def train(
         if weights or backbone:
             raise InputError("--from says what to start from; leave --weights and --backbone out.")
         _train_further(
-            model, images, gt, format_, assignments or [], out or Path("runs") / images.name, resume, find_lr
+            model, images, gt, format_, assignments or [], out or Path("runs") / images.resolve().name, resume, find_lr
         )
         return
     if images or gt:
@@ -166,7 +166,7 @@ def _look_for_rate(recipe: "Recipe", out: Path, start: "Start | None") -> None:
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a run, or .safetensors.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a run, .safetensors, or a model's name.")],
     out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
     card: Annotated[Path | None, typer.Option(help="JSON file of texts by name: the model card.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Also write the weights as .safetensors.")] = None,
@@ -182,6 +182,7 @@ def export(
 ) -> None:
     """Write a trained model as ONNX, with its settings and card inside, checked against PyTorch."""
     need_torch("Exporting")
+    from diffbin import zoo
     from diffbin.config import Source
     from diffbin.export import export as write
     from diffbin.files import check_file
@@ -192,6 +193,7 @@ def export(
     check_file(out, ".onnx")
     if weights:
         check_file(weights, ".safetensors")
+    checkpoint = zoo.weights_of(str(checkpoint))
     stored, trained = read_weights(checkpoint)
     recipe = override(stored, assignments or [])
     if int8:

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from diffbin.errors import TrainingWarning
+from diffbin.errors import TrainingWarning, warn
 from diffbin.train.loggers import Logger, Place, open_loggers, read_csv, reason
 
 EVERY = 20  # steps
@@ -84,6 +83,4 @@ class RunLog:
             try:
                 action(logger)
             except Exception as error:  # whatever a service's library raises
-                warnings.warn(
-                    f"The logger {name} failed: {reason(error)}. The run goes on.", TrainingWarning, stacklevel=3
-                )
+                warn(f"The logger {name} failed: {reason(error)}. The run goes on.", TrainingWarning)

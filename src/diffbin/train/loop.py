@@ -1,7 +1,6 @@
 """The course of a run, top to bottom: data, network, steps, checkpoints, validation."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,7 +11,7 @@ from diffbin.config import Optim, Recipe
 from diffbin.data.annotations import Picture
 from diffbin.data.dataset import TrainSet
 from diffbin.data.sources import PictureSource
-from diffbin.errors import TrainingError, TrainingWarning
+from diffbin.errors import TrainingError, TrainingWarning, warn
 from diffbin.files import make_folder
 from diffbin.metrics.evaluate import list_labelled
 from diffbin.model import checkpoints
@@ -72,13 +71,13 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
 def _warn_of_emulation(recipe: Recipe) -> None:
     if recipe.train.precision == "bf16" and not devices.has_bf16():
         said = "This device only emulates bfloat16, at many times the time of 32 bits: --set train.precision=32."
-        warnings.warn(said, TrainingWarning, stacklevel=3)
+        warn(said, TrainingWarning)
 
 
 def _warn_of_overlap(data: TrainSet, held_back: Sequence[Picture]) -> None:
     learnt = chain.from_iterable(source.pictures for source in data.sources if isinstance(source, PictureSource))
     if said := overlap(learnt, held_back):
-        warnings.warn(said, TrainingWarning, stacklevel=4)
+        warn(said, TrainingWarning)
 
 
 def _find(folder: Path, resume: bool) -> Checkpoint | None:
@@ -86,7 +85,7 @@ def _find(folder: Path, resume: bool) -> Checkpoint | None:
     if resume and there:
         return checkpoints.load_latest(folder)
     if resume:
-        warnings.warn(f"There is no checkpoint in {folder} yet; the run begins.", TrainingWarning, stacklevel=2)
+        warn(f"There is no checkpoint in {folder} yet; the run begins.", TrainingWarning)
     elif there:
         raise TrainingError(f"{folder.parent} holds a run already; go on with --resume, or choose another --out.")
     return None
@@ -159,7 +158,7 @@ def _report(run: Run, recipe: Recipe, out: Path, total: int) -> None:
 def _tell_early(run: Run, total: int) -> None:
     if run.fabric.is_global_zero:
         since = f"{run.patience.waited} validations were no better than that of step {run.patience.best_step}"
-        warnings.warn(f"The run ends after {run.step} of {total} steps: {since}.", TrainingWarning, stacklevel=2)
+        warn(f"The run ends after {run.step} of {total} steps: {since}.", TrainingWarning)
 
 
 def _tell_skipped(run: Run, criterion: DBLoss, data: TrainSet, losses: dict[str, float], recipe: Recipe) -> None:
@@ -168,7 +167,7 @@ def _tell_skipped(run: Run, criterion: DBLoss, data: TrainSet, losses: dict[str,
         raise too_many(run.guard, losses, each_alone(run, criterion, data, recipe))
     if run.fabric.is_global_zero:
         said = f"Step {run.step - 1} is skipped, its loss or gradient is not finite ({named(losses)})."
-        warnings.warn(said, TrainingWarning, stacklevel=2)
+        warn(said, TrainingWarning)
 
 
 def _rate(config: Optim, step: int, total: int, steps_per_epoch: int) -> float:

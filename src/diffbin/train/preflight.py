@@ -4,7 +4,6 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from statistics import median
 
 from diffbin.config import Recipe
 from diffbin.data.dataset import Batch, TrainSet, worker_count
-from diffbin.errors import TrainingWarning
+from diffbin.errors import TrainingWarning, warn
 from diffbin.terminal import duration
 from diffbin.train import devices, memory
 from diffbin.train.losses import DBLoss
@@ -67,7 +66,7 @@ def look_ahead(run: Run, recipe: Recipe, batches: Sequence[Batch], *, data: Trai
     if not run.fabric.is_global_zero:
         return
     if found.fault:
-        warnings.warn(found.fault, TrainingWarning, stacklevel=2)
+        warn(found.fault, TrainingWarning)
     workers = worker_count(recipe)
     loading = load_seconds(data, recipe.data.batch_size // devices.count(), workers)
     told = cost(found, total, load_seconds=loading, more_workers=workers < (os.cpu_count() or 1))

@@ -1,11 +1,13 @@
 """The layers of a model file, told from the file itself."""
 
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 from diffbin.errors import DependencyError, way_to_install
 
 OPERATORS = ("Conv", "ConvTranspose", "DeformConv", "BatchNormalization", "Gemm", "MatMul")
+FUSED, EIGHT_BITS = "ConvBnFusion_W_", "_DequantizeLinear_Output"  # what ONNX Runtime's quantisation adds to names
 
 
 class Layer(NamedTuple):
@@ -33,18 +35,16 @@ def _of_onnx(path: Path) -> list[Layer]:
 
     graph = onnx.load(str(path)).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    shapes |= {
-        node.output[0]: shapes[node.input[0]]
-        for node in graph.node
-        if node.op_type == "Cast" and node.input[0] in shapes
-    }
+    for node in graph.node:  # of weights in half precision or in eight bits
+        if node.op_type in ("Cast", "DequantizeLinear") and node.input[0] in shapes:
+            shapes[node.output[0]] = shapes[node.input[0]]
     found = []
     for node in graph.node:
-        own = [shapes[name] for name in node.input if name in shapes]
+        own = {name: shapes[name] for name in node.input if name in shapes}
         if node.op_type in OPERATORS and own:
-            name = next(name for name in node.input if name in shapes)
-            bare = name.removeprefix("network.").removesuffix(".weight")
-            found.append(Layer(bare, node.op_type, own[0], sum(_size(shape) for shape in own)))
+            name, shape = next(iter(own.items()))
+            bare = name.removeprefix(FUSED).removesuffix(EIGHT_BITS).removeprefix("network.").removesuffix(".weight")
+            found.append(Layer(bare, node.op_type, shape, sum(map(prod, own.values()))))
     return found
 
 
@@ -57,11 +57,4 @@ def _of_checkpoint(path: Path) -> list[Layer]:
         if kind != "num_batches_tracked":
             found.setdefault(module, []).append(tuple(weight.shape))
     kinds = {1: "BatchNorm2d", 4: "Conv2d"}
-    return [Layer(name, kinds.get(len(s[0]), "-"), s[0], sum(_size(shape) for shape in s)) for name, s in found.items()]
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
+    return [Layer(name, kinds.get(len(s[0]), "-"), s[0], sum(map(prod, s))) for name, s in found.items()]
