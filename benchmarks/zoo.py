@@ -28,7 +28,7 @@ import torch
 
 from benchmarks.decode import median_ms
 from diffbin import Detector, recipes
-from diffbin.config import Model, Published, Recipe, Runtime, Source
+from diffbin.config import Model, Recipe, Runtime, Source
 from diffbin.engines import Engine
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.torch import TorchEngine
@@ -38,6 +38,7 @@ from diffbin.metrics.evaluate import evaluate
 from diffbin.model.cost import cost
 from diffbin.model.dbnet import DBNet
 from diffbin.model.deform import DeformConv2d
+from diffbin.published import Published
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE, THREADS, TURNS = (720, 1280), 2, 5

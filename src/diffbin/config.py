@@ -6,7 +6,7 @@ The defaults are those of DBNet as published (arXiv 1911.08947) and as MMOCR 1.0
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from diffbin.errors import ConfigError
@@ -37,6 +37,7 @@ class Preprocess:
 
     long_px: int = 1333  # the long side is at most this ...
     short_px: int = 736  # ... and the short side at most this; small pictures are scaled up
+    max_ratio: float = 0.0  # by which a small picture is enlarged at most; 0 = any
     multiple_px: int = 32  # both sides are padded to a multiple, after normalisation, with zeros
     mean_rgb: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std_rgb: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -44,6 +45,13 @@ class Preprocess:
     def __post_init__(self) -> None:
         check_range("above 0", self, ("long_px", "short_px", "std_rgb"))
         check_range("that 32 divides", self, ("multiple_px",))
+        check_range("0 or more", self, ("max_ratio",))
+
+    def resized(self, short_px: int) -> "Preprocess":
+        """The same shape of input, smaller or larger."""
+        times = short_px / self.short_px
+        long_px, most = round(self.long_px * times), self.max_ratio * times
+        return replace(self, short_px=short_px, long_px=long_px, max_ratio=most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +100,9 @@ class Model:
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
     map_stride: Literal[1, 2] = 1  # pixels of the input for one of P, along a side; training sees stride 1
+
+    def __post_init__(self) -> None:
+        check_range("above 0", self, ("lateral_channels", "smooth_channels"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,24 +268,11 @@ class Train:
 
     def __post_init__(self) -> None:
         counts = ("epochs", "steps", "epoch_samples", "eval_every_steps", "save_every_steps", "max_bad_steps")
-        check_range("0 or more", self, (*counts, "patience_evals"))
+        check_range("0 or more", self, (*counts, "patience_evals", "seed"))
         check_range("above 0", self, ("accumulate",))
         check_range("from 0 to 1", self, ("ema_decay",))
         if (self.epochs > 0) == (self.steps > 0):
             raise ConfigError("Set exactly one of train.epochs and train.steps to a positive number.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """What the authors of a recipe tell of it. It stands beside the recipe: a model trained by it has its own score."""
-
-    source: Literal["MMOCR 1.0", "paper"]
-    precision: float = 0.0  # 0 = no figure was published
-    recall: float = 0.0
-    hmean: float = 0.0
-    weights: str = ""  # path of the official checkpoint below the publisher's address, "" = none is published
-    start: str = ""  # of the checkpoint that training starts from
-    backbone: str = ""  # of the pre-trained backbone that training starts from
 
 
 @dataclass(frozen=True, kw_only=True)

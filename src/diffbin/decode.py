@@ -7,6 +7,7 @@ contours that unclipping splits into parts of unequal point counts.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import compress
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.config import Decode
+from diffbin.config import Decode, Preprocess
 from diffbin.detections import Detections, Points
 from diffbin.geometry import (
     Integers,
@@ -97,6 +98,12 @@ def _surely_narrow(contour: Integers, config: Decode) -> bool:
         return len(contour) < 4
     _, _, width, height = cv2.boundingRect(contour)
     return (min(width, height) - 1) * (1 + config.unclip_ratio) + 2 * config.rim_px + 2 < config.min_width_px
+
+
+def for_map(config: Decode, prob: ProbMap, stride: int, known: Preprocess) -> Decode:
+    """With as many candidates as a map of this size has room for: `max_candidates` is meant for the model's input."""
+    inputs = math.ceil(prob.size * stride**2 / (known.short_px * known.long_px))
+    return replace(config, max_candidates=config.max_candidates * max(inputs, 1))
 
 
 def mean_inside(prob: ProbMap, outline: Integers) -> float:

@@ -1,5 +1,6 @@
 """The answer of a detector: regions of text in one picture."""
 
+import math
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from itertools import accumulate, pairwise
 from statistics import median
 from typing import NamedTuple, overload
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,11 @@ Points = NDArray[np.float32]
 GAP_HEIGHTS = 1.0  # white between columns, in heights of their text
 COLUMN_LINES = 3  # of a column at least
 ENOUGH_LINES = 40  # to tell a table from a column of text; of a long table each row would look down all of it
+AGREEING = 8  # regions that tell an angle at least
+LONG_RATIO = 5.0  # of the sides of a region that tells one by itself
+SPREAD = math.radians(4)  # of the middle half of the angles
+LEAST_SKEW, MOST_SKEW = math.radians(1), math.radians(30)  # that is set straight
+MOST_ASKED = 400  # regions whose neighbours are looked for
 LINE_HEIGHTS = 8  # length of the lines of a column; what is shorter may be a price, or a number in a table
 
 
@@ -84,11 +91,16 @@ class Detections:
 
         A region goes on with the line while its middle lies within half a height of the line's first region. Columns
         are told by a white band beside which there are lines of text, not words or numbers; a table is read in rows.
-        It is a guess for any other layout.
+        A page that lies askew, by up to 30 degrees, is seen set straight. It is a guess for any other layout.
         """
         if not len(self):
             return self
-        order = _in_order(_Boxes(*self.boxes().T.tolist()), list(range(len(self))))
+        boxes = self.boxes()
+        if skew := _skew(self.polygons, boxes):
+            cos, sin = np.cos(skew), np.sin(skew)
+            straight = [polygon @ np.array([[cos, -sin], [sin, cos]], np.float32) for polygon in self.polygons]
+            boxes = Detections(straight, self.scores, self.size).boxes()
+        order = _in_order(_Boxes(*boxes.T.tolist()), list(range(len(self))))
         return Detections([self.polygons[i] for i in order], self.scores[order], self.size)
 
     def boxes(self) -> NDArray[np.float32]:
@@ -101,6 +113,46 @@ class Detections:
     def _joined(self) -> tuple[Points, list[int]]:
         """The points of all polygons in one array, and where each begins and the last ends."""
         return np.concatenate(self.polygons), list(accumulate(map(len, self.polygons), initial=0))
+
+
+def _skew(polygons: Sequence[Points], boxes: NDArray[np.float32]) -> float:
+    """Angle in radians at which lines of text fall to the right, where most regions agree on one; else 0.
+
+    That of long regions, or else from each region to its neighbour: short ones stand upright on the map's pixels.
+    """
+    if len(polygons) < AGREEING:
+        return 0.0
+    angles = np.array([angle for polygon in polygons if (angle := _long_angle(polygon)) is not None])
+    if len(angles) < AGREEING:
+        angles = _neighbour_angles(boxes)
+    if len(angles) < AGREEING:
+        return 0.0
+    low, skew, high = np.quantile(angles, (0.25, 0.5, 0.75))
+    return float(skew) if high - low <= SPREAD and LEAST_SKEW <= abs(skew) <= MOST_SKEW else 0.0
+
+
+def _long_angle(polygon: Points) -> float | None:
+    """Of a region several times as long as high, its angle in radians between straight up and straight down."""
+    (_, sides, degrees) = cv2.minAreaRect(polygon)
+    if max(sides) < LONG_RATIO * min(sides):
+        return None
+    angle = np.deg2rad(degrees if sides[0] > sides[1] else degrees + 90)
+    return float((angle + np.pi / 2) % np.pi - np.pi / 2)
+
+
+def _neighbour_angles(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the lines from middle to middle of regions, of some of many, and the nearest ones to their right."""
+    left, top, right, bottom = boxes.T
+    middle, heights = (top + bottom) / 2, bottom - top
+    angles = []
+    for i in range(0, len(boxes), -(-len(boxes) // MOST_ASKED)):
+        across, down = left - right[i], middle - middle[i]
+        near = (across > -0.5 * heights[i]) & (across < 2 * heights[i]) & (left > left[i])
+        near &= np.abs(down) < heights[i] + np.maximum(across, 0)
+        if near.any():
+            j = np.flatnonzero(near)[np.hypot(across, down)[near].argmin()]
+            angles.append(np.arctan2(down[j], (left[j] + right[j] - left[i] - right[i]) / 2))
+    return np.array(angles, np.float32)
 
 
 class _Boxes(NamedTuple):

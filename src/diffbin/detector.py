@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess, Runtime
-from diffbin.decode import decode
+from diffbin.decode import decode, for_map
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Loaded, Resize, load_for, resized
+from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.plain import from_dict, to_dict
 from diffbin.rgb import Picture
 
@@ -85,7 +85,7 @@ class Detector:
         whole = isinstance(short_px, Integral) and not isinstance(short_px, bool)
         if not whole or not 1 <= short_px <= legibility.LARGEST_SIZE:
             raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to 4096.")
-        preprocess = resized(self.preprocess, short_px)
+        preprocess = self.preprocess.resized(short_px)
         return self._with(preprocess=preprocess, _sized=True)
 
     def _with(self, **changes: object) -> "Detector":
@@ -207,8 +207,10 @@ class Detector:
         return self._decoded(resize.crop(prob), resize)
 
     def _decoded(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
-        stride = self.engine.recipe.model.map_stride
-        found = decode(prob, self.decode, scale=resize.scale, size=resize.original, stride=stride)
+        own = self.engine.recipe
+        stride = own.model.map_stride
+        config = for_map(self.decode, prob, stride, own.preprocess)
+        found = decode(prob, config, scale=resize.scale, size=resize.original, stride=stride)
         return found.clip().in_reading_order()
 
 

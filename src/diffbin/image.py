@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -232,9 +232,9 @@ def _levels(config: Preprocess) -> NDArray[np.float32]:
 class Resize:
     """One picture's way to the network and back; sizes are `(h, w)` in pixels.
 
-    The picture is scaled so that it just fits (up or down, proportions kept), normalised, and padded to the right and
-    bottom with zeros. `scale` says how many pixels of the input stand for one of the original; it differs a little
-    between x and y because sizes are whole numbers, and coordinates are divided by it to go back.
+    The picture is scaled so that it just fits (up, by `max_ratio` at most, or down, proportions kept), normalised, and
+    padded to the right and bottom with zeros. `scale` says how many pixels of the input stand for one of the original;
+    it differs a little between x and y because sizes are whole numbers, and coordinates are divided by it to go back.
     """
 
     original: tuple[int, int]
@@ -244,7 +244,8 @@ class Resize:
     @classmethod
     def fit(cls, original: tuple[int, int], config: Preprocess) -> "Resize":
         """The resize of a picture of this size."""
-        return cls.by(original, min(config.long_px / max(original), config.short_px / min(original)), config)
+        ratio = min(config.long_px / max(original), config.short_px / min(original))
+        return cls.by(original, min(ratio, config.max_ratio or ratio), config)
 
     @classmethod
     def by(cls, original: tuple[int, int], ratio: float, config: Preprocess) -> "Resize":
@@ -293,8 +294,3 @@ class Resize:
         stride = self.padded[0] // prob.shape[0]
         height, width = (-(-side // stride) for side in self.resized)
         return np.ascontiguousarray(prob[:height, :width])
-
-
-def resized(preprocess: Preprocess, short_px: int) -> Preprocess:
-    """The same shape of input, smaller or larger."""
-    return replace(preprocess, short_px=short_px, long_px=round(preprocess.long_px * short_px / preprocess.short_px))

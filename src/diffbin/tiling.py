@@ -8,7 +8,7 @@ the whole picture is looked at first, then finer and finer tiles, and each map k
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import ProbMap, decode
+from diffbin.decode import ProbMap, decode, for_map
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError
@@ -71,8 +71,7 @@ def detect(picture: Picture, side_px: int, engine: Engine, preprocess: Preproces
     """The text of a `(h, w, 3)` uint8 RGB picture, looked at in tiles of this side; see `decode`."""
     prob, scale = look(picture, side_px, engine, preprocess, config.mask_threshold)
     stride = engine.recipe.model.map_stride
-    tiles = math.ceil(prob.size * stride**2 / _edge(preprocess) ** 2)
-    config = replace(config, max_candidates=config.max_candidates * tiles)  # it is meant for one input of the network
+    config = for_map(config, prob, stride, engine.recipe.preprocess)
     return decode(prob, config, scale=scale, size=(picture.shape[0], picture.shape[1]), stride=stride)
 
 

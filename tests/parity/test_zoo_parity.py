@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from test_model import DATA, MODELS, network_input, reference_weights
 
 from diffbin import Detector, recipes
-from diffbin.config import Published
 from diffbin.engines.torch import folded
 from diffbin.model.dbnet import DBNet
 from diffbin.model.prob_path import ProbPath
+from diffbin.published import Published
 from diffbin.zoo import install
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,6 @@
+import re
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
@@ -48,6 +50,8 @@ def test_icdar_polygons_of_more_points_and_fractions(tmp_path: Path) -> None:
         ("382,108,464,107,461,130,379,130", "36,000,000"),
         ("456,17,521,34,515,57,451,41", "40,257"),
         ("903,178,938,180,936,193,902,192", "35"),
+        ("42,40,90,40,90,60,42,60", "3,99"),
+        ("903,178,938,180,936,193,902,192", "99999999"),
     ],
 )
 def test_numbers_in_a_transcription_are_no_vertices(tmp_path: Path, box: str, text: str) -> None:
@@ -201,6 +205,44 @@ def test_part(part: str, expected: list[int]) -> None:
 def test_a_bad_part_is_named(part: str) -> None:
     with pytest.raises(ConfigError, match="must be a slice"):
         take_part(range(20), part)
+
+
+def test_pictures_that_would_share_a_label_are_named(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"2 pictures of .* are called a and share a label; rename them"):
+        list_pictures(Source(images=".", labels="."), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("300,400,340,400,340,420,300,420", r"lie outside their picture, as in .*a\.txt; are they of"),
+        ("4,4,40,4,4,20,40,20", "cross themselves, as in .*; corners go round"),
+        ("0.1,0.1,0.4,0.1,0.4,0.2,0.1,0.2", "are smaller than a pixel, as in .*; are they shares"),
+        ("4,4,40,4,40,20,4,20", None),
+        ("4,4,40,5,41,21,3,20", None),
+        ("300,400,340,400,340,420,300,420,###", None),
+    ],
+)
+def test_labels_that_do_not_fit_their_pictures(tmp_path: Path, text: str, told: str | None) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((60, 80, 3), np.uint8))
+    (tmp_path / "a.txt").write_text(f"{text}\n")
+    source = Source(images=".", labels=".")
+    for look in (lambda: list_labelled([source], str(tmp_path)), lambda: PictureSource(source, str(tmp_path))):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            look()
+        said = [str(warning.message) for warning in caught]
+        assert len(said) == (told is not None)
+        assert told is None or re.search(f"1 of 1 labelled regions {told}", said[0])
+
+
+def test_few_odd_labels_are_nobodys_mistake(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((60, 80, 3), np.uint8))
+    (tmp_path / "a.txt").write_text("4,4,40,4,40,20,4,20\n" * 20 + "300,400,340,400,340,420,300,420\n")
+    list_labelled([Source(images=".", labels=".")], str(tmp_path))
+    assert not recwarn.list
 
 
 def test_natural_key_mixes_digits_and_letters() -> None:

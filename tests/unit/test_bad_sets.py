@@ -1,6 +1,7 @@
 """Sets and recipes that a run cannot use, or that are hardly enough: one clear error, or a run that works."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from conftest import page, small_recipe
 from diffbin import recipes
-from diffbin.config import Augment, Data, Decode, Loss, Optim, Preprocess, Source, Targets, Train
+from diffbin.config import Augment, Data, Decode, Loss, Model, Optim, Preprocess, Source, Targets, Train
 from diffbin.errors import ConfigError, InputError, TrainingError
 from diffbin.train.finetune import plan
 from diffbin.train.loop import train
@@ -65,6 +66,13 @@ def test_folders_that_hold_or_take_nothing(tmp_path: Path) -> None:
             train(small_recipe(root), out=out)
 
 
+def test_a_recipe_may_import_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "family.py").write_text("from diffbin.recipes.diffbin_words import RECIPE as BASE\n")
+    (tmp_path / "long.py").write_text("from family import BASE as RECIPE\n")
+    before = list(sys.path)
+    assert recipes.load(str(tmp_path / "long.py")).name == "diffbin_words" and sys.path == before
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -87,7 +95,8 @@ def test_recipes_that_are_wrong_are_told_of_with_their_line(tmp_path: Path, text
     ("group", "values"),
     [
         (Data, {"batch_size": 0}), (Data, {"workers": -1}), (Optim, {"lr": float("nan")}), (Optim, {"momentum": 2}),
-        (Train, {"steps": 1, "save_every_steps": -1}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
+        (Train, {"steps": 1, "save_every_steps": -1}), (Train, {"steps": 1, "seed": -1}),
+        (Model, {"smooth_channels": 0}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
         (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}),
         (Targets, {"shrink_ratio": 1}), (Augment, {"crop_px": 50}),
     ],

@@ -13,7 +13,7 @@ from diffbin.data import sources
 from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
 from diffbin.data.sample import Sample
 from diffbin.data.sources import PictureSource
-from diffbin.errors import ConfigError, InputError, TrainingError
+from diffbin.errors import ConfigError, DiffbinWarning, InputError, TrainingError
 
 WORD = "20,20,90,20,90,50,20,50,word\n"
 
@@ -185,15 +185,17 @@ def test_background_is_kept_and_lost_text_is_drawn_anew(tmp_path: Path) -> None:
     write(tmp_path / "b", 3)
     (tmp_path / "b" / "img_0.txt").write_text("-60,-60,-20,-60,-20,-20,-60,-20,outside\n")
     sources = (Source(images="a", labels="a"), Source(images="b", labels="b"))
-    train_set = TrainSet(recipe(tmp_path, *sources))
+    with pytest.warns(DiffbinWarning, match="1 of 3 labelled regions lie outside their picture, as in .*img_0"):
+        train_set = TrainSet(recipe(tmp_path, *sources))
     assert 0 in [len(train_set.sample(number).polygons) for number in range(8)]
-    only = TrainSet(recipe(tmp_path, Source(images="b", labels="b")))
+    with pytest.warns(DiffbinWarning, match="outside"):
+        only = TrainSet(recipe(tmp_path, Source(images="b", labels="b")))
     assert all(len(only.sample(number).polygons) for number in range(9))
 
 
 def test_text_that_is_always_lost_stops_the_run(tmp_path: Path) -> None:
     write(tmp_path / "a", 1, "-60,-60,-20,-60,-20,-20,-60,-20,outside\n")
-    with pytest.raises(TrainingError, match="lost all their text"):
+    with pytest.warns(DiffbinWarning, match="outside"), pytest.raises(TrainingError, match="lost all their text"):
         TrainSet(recipe(tmp_path))[0]
 
 

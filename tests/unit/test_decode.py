@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffbin.config import Decode
-from diffbin.decode import decode, mean_inside
+from diffbin.config import Decode, Preprocess
+from diffbin.decode import decode, for_map, mean_inside
 from diffbin.geometry import Integers, Rings, grow_convex, signed_area
 from diffbin.metrics.iou import compare
 
@@ -91,6 +91,12 @@ def test_nothing_and_everything() -> None:
     assert len(decode(np.zeros((32, 32), np.float32), Decode())) == 0
     assert len(decode(np.ones((32, 32), np.float32), Decode())) == 1
     assert len(decode(np.ones((1, 1), np.float32), Decode())) == 0
+
+
+def test_a_larger_map_has_room_for_more_candidates() -> None:
+    known, config = Preprocess(long_px=128, short_px=64), Decode(max_candidates=10)
+    for size, stride, most in (((64, 128), 1, 10), ((32, 64), 2, 10), ((8, 8), 1, 10), ((65, 128), 1, 20)):
+        assert for_map(config, np.zeros(size, np.float32), stride, known).max_candidates == most
 
 
 def test_speckles_are_passed_over() -> None:

@@ -1,5 +1,6 @@
 """The answer: filtering, order, clipping, drawing."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,19 @@ def test_a_long_table_is_read_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(left, 30 * row, 60, 20) for row in range(400) for left in (0, 200, 400)]
     assert order(placed(*rows)) == rows
     assert len(looks) <= 2 * 400 and max(looks) <= detections.ENOUGH_LINES
+
+
+@pytest.mark.parametrize(
+    ("width", "degrees"), [*product([46, 200], [-9, -4, -1.5, 0, 0.5, 2, 4, 12]), (200, -25), (200, 29)]
+)
+def test_a_page_that_lies_askew_is_read_line_by_line(width: int, degrees: float) -> None:
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    lines = [box(left, 30 * row, width, 20) for row in range(12) for left in range(0, 400, width + 12)]
+    mixed = np.random.default_rng(0).permutation(len(lines)).tolist()
+    found = Detections([lines[i] @ turn for i in mixed], np.linspace(1, 0, len(lines)).astype(np.float32), (900, 900))
+    scores = found.in_reading_order().scores
+    assert [mixed[round(place)] for place in ((1 - scores) * (len(lines) - 1)).tolist()] == list(range(len(lines)))
 
 
 def test_a_number_beside_a_column_belongs_to_it() -> None:

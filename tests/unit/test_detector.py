@@ -4,6 +4,7 @@ import io
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,25 @@ def test_regions_of_a_large_jpeg_are_in_pixels_of_the_whole() -> None:
         difference = answers.boxes() - Detector(DarkIsText())(large).boxes()
         assert np.abs(difference).max() < 5  # a pixel of the map is 4.5
     assert Detector(DarkIsText(), tile="auto").load(jpeg).picture.shape == large.shape
+
+
+def test_a_dense_page_keeps_its_top() -> None:
+    sheet = np.full((400, 300, 3), 255, np.uint8)
+    for top in range(5, 385, 20):
+        sheet[top : top + 10, 20:280] = 0
+    detector = DARK.with_decode(max_candidates=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert len(detector(sheet)) == 6 and len(detector.with_size(400)(sheet)) == 19, "one more than it says"
+
+
+def test_a_small_picture_is_enlarged_no_further_than_the_model_knows() -> None:
+    detector = Detector(DarkIsText(), preprocess=replace(DARK.preprocess, max_ratio=2.5))
+    small = PICTURE[:30, :40]
+    assert DARK.prepare(DARK.load(small))[0].ratio == pytest.approx(3.2)
+    assert detector.prepare(detector.load(small))[0].resized == (75, 100)
+    assert detector.with_size(192).prepare(detector.load(small))[0].ratio == 5, "asked for"
+    assert detector.prepare(detector.load(PICTURE))[0] == DARK.prepare(DARK.load(PICTURE))[0]
 
 
 @pytest.mark.parametrize("size", [0, -1, 4097, True, 800.5, "800"])

@@ -75,6 +75,15 @@ def test_labels_held_back_are_read_as_those_trained_on(tmp_path: Path) -> None:
     assert own.validation[0].min_side_px == 1 and own.train[0].min_side_px == 2
 
 
+def test_pictures_without_a_label_may_be_left_out(tmp_path: Path) -> None:
+    source = folder(tmp_path, 12)
+    (tmp_path / "gt" / "5.txt").unlink()
+    with pytest.raises(InputError, match=r"There is no label for .*5\.png"):
+        plan("diffbin-words", source, [])
+    planned = plan("diffbin-words", source, ["data.train.0.skip_unlabelled=true"])
+    assert sum(planned.pictures) == 11 and planned.recipe.data.validation[0].skip_unlabelled
+
+
 def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
     taught = replace(recipe.train, teacher="diffbin-words")

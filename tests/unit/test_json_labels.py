@@ -132,6 +132,11 @@ def test_one_file_for_a_set(tmp_path: Path, format_: str) -> None:
         ("coco", "no JSON", "not of the form"),
         (
             "coco",
+            '{"images": [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}], "annotations": []}',
+            "several images of the id 1",
+        ),
+        (
+            "coco",
             '{"images": [], "annotations": [{"id": 5, "image_id": 1, "bbox": [1, 2, 3, 4]}]}',
             "annotation 5 is of",
         ),

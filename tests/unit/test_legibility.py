@@ -19,7 +19,7 @@ from diffbin.config import Preprocess
 from diffbin.detections import Detections
 from diffbin.errors import InputError, SmallTextWarning
 from diffbin.geometry import rectangle_corners
-from diffbin.image import Resize, resized
+from diffbin.image import Resize
 from diffbin.pages import pages
 from diffbin.rgb import Picture
 
@@ -81,7 +81,7 @@ def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int], wanted: 
     with pytest.warns(SmallTextWarning) as told:
         legibility.warn_of_found("a.png", Resize.fit(size, CONFIG), wanted, CONFIG)
     named = re.search(r"a\.png .* --size (\d+)", str(told[0].message))
-    assert named and wanted <= Resize.fit(size, resized(CONFIG, int(named[1]))).ratio < wanted * 1.3
+    assert named and wanted <= Resize.fit(size, CONFIG.resized(int(named[1]))).ratio < wanted * 1.3
 
 
 def test_no_size_is_named_that_the_command_refuses() -> None:

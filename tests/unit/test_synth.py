@@ -348,13 +348,13 @@ def test_pages_are_full_of_words_whose_boxes_are_tight(fonts: str) -> None:
 @pytest.mark.parametrize("unit", ["word", "line"])
 def test_pages_flat_and_photographed_have_labels_inside_the_picture(fonts: str, unit: str) -> None:
     turned = labels = 0
-    for seed in range(8):
+    for seed in range(16):
         sample = render(fonts, seed, page_ratio=1.0, unit=unit, height_min_px=9, height_max_px=12)
         labels += len(sample.polygons)
         turned += any(abs(float(p[0, 1] - p[1, 1])) > 1 for p in sample.polygons)
         for polygon in sample.polygons:
             assert polygon.min() >= 0 and polygon.max() <= 320 and signed_area(polygon) > 0
-    assert 0 < turned < 8 and labels > 50
+    assert 0 < turned < 16 and labels > 100
 
 
 def test_pages_may_lie_on_their_side_and_their_labels_with_them(fonts: str) -> None:
@@ -368,7 +368,7 @@ def test_pages_may_lie_on_their_side_and_their_labels_with_them(fonts: str) -> N
     for ratio, seed in product(down, range(12)):
         sample = render(fonts, seed, sideways_ratio=ratio, **settings)
         assert sample.picture.shape == (320, 240, 3) and sample.polygons
-        assert sample.ignored.sum() <= 5, "labels lie on their ink, else they are taken for illegible"
+        assert sample.ignored.sum() <= 8, "labels lie on their ink, else they are taken for illegible"
         edges = np.array([abs(polygon[1] - polygon[0]) for polygon in sample.polygons])
         down[ratio] += edges[:, 1].sum() > edges[:, 0].sum()
     assert down[0.0] <= 2 and down[1.0] >= 10, "a photographed page may be turned further"

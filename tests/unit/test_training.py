@@ -51,6 +51,14 @@ def test_every_recipe_trains_two_steps(name: str, pages: Path, tmp_path: Path) -
     assert "hmean" in rows[0] and len(rows) >= 3
 
 
+def test_a_recipe_made_in_python_is_checked(pages: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(pages)
+    odd = replace(recipe, optim=replace(recipe.optim, name="adam"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"optim\.name is 'adam'; it must be one of"):
+        train(odd, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_resumes_exactly(pages: Path, tmp_path: Path) -> None:
     recipe = replace(
         small_recipe(pages), train=Train(steps=4, save_every_steps=2, precision="32", ema_decay=0.9, preflight=False)

@@ -12,9 +12,8 @@ from conftest import DarkIsText
 from diffbin.cli import app
 from diffbin.config import Preprocess, Source
 from diffbin.detector import Detector
-from diffbin.errors import InputError
+from diffbin.errors import DiffbinWarning, InputError
 from diffbin.export import with_settings
-from diffbin.image import resized
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
 from diffbin.metrics.tune import Setting, Trials, choose, sizes_around, tune
@@ -51,18 +50,25 @@ def test_its_own_settings_are_tried(pages: Path) -> None:
     assert sizes_around(750) == [576, 750, 928] and sizes_around(32) == [32] and sizes_around(10) == [10, 32]
 
 
+def test_of_equal_settings_the_nearest_to_its_own_is_taken() -> None:
+    detector = Detector(DarkIsText()).with_decode(mask_threshold=0.45, unclip_ratio=1.5, score_threshold=0.62)
+    nothing = Trials(detector, detector.preprocess)
+    assert nothing.best().decode == detector.decode
+
+
 def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:
     large = Setting(Preprocess(short_px=1024), DarkIsText.recipe.decode, Score(0.5, 90, 100, 100))
     small = replace(large, preprocess=Preprocess(short_px=736), score=Score(0.5, 897, 1000, 1000))
     poor = replace(large, preprocess=Preprocess(short_px=512), score=Score(0.5, 80, 100, 100))
     assert choose([poor, large, small]) is small
-    assert resized(Preprocess(short_px=736, long_px=1312), 368) == Preprocess(short_px=368, long_px=656)
+    assert Preprocess(short_px=736, long_px=1312).resized(368) == Preprocess(short_px=368, long_px=656)
     assert "--set preprocess.short_px=736" in small.options and "hmean" not in small.options
 
 
 def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["tune", str(model_file), "--images", str(pages / "images"), "--gt", str(pages / "gt")]
-    app([*line, "--sizes", "64,96", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
+    with pytest.warns(DiffbinWarning, match="2 pictures are too few to choose settings on; take 10"):
+        app([*line, "--sizes", "64,96", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert [row["preprocess.short_px"] for row in told["tried"]] == [64, 96]
     tuned, before = Detector(tmp_path / "tuned.onnx"), Detector(model_file)
@@ -72,7 +78,8 @@ def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pyte
     assert tuned.engine.card == before.engine.card and "chosen by diffbin tune on 2 pictures" in added
     batch = np.zeros((1, 3, 64, 64), np.float32)
     assert np.array_equal(tuned.engine.run(batch), before.engine.run(batch))
-    app([*line, "--sizes", "64"], standalone_mode=False)
+    with pytest.warns(DiffbinWarning):
+        app([*line, "--sizes", "64"], standalone_mode=False)
     assert "--set decode.mask_threshold=" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"x\.safetensors must have a name that ends in \.onnx"):
         app([*line, "--out", str(tmp_path / "x.safetensors")], standalone_mode=False)

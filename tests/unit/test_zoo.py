@@ -15,10 +15,11 @@ import torch
 
 from conftest import SMALL, page, small_recipe
 from diffbin import Detector, cli, recipes, zoo
-from diffbin.config import Decode, Published
+from diffbin.config import Decode
 from diffbin.errors import ConfigError, ModelError
 from diffbin.model.checkpoints import read_weights
 from diffbin.model.dbnet import DBNet
+from diffbin.published import Published
 from diffbin.zoo import download, install
 
 ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"

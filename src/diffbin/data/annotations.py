@@ -3,7 +3,8 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Source
+from diffbin.data import plausible
 from diffbin.data.json_labels import SETS, UPRIGHT, read_entry, read_labelme, table_of
 from diffbin.data.labels import (
     Annotation,
@@ -28,6 +30,7 @@ from diffbin.data.labels import (
 from diffbin.data.lines import join_words
 from diffbin.data.picture import PictureFile, Pixels, open_picture, orientation
 from diffbin.data.targets import is_too_small
+from diffbin.detections import Points
 from diffbin.errors import ConfigError, InputError, warn
 from diffbin.image import SUFFIXES
 
@@ -87,8 +90,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
             f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
         )
     chosen = pictures_in(images)
-    if source.format == "labelme":
-        check_stems(chosen)
+    check_stems(chosen)
     chosen = take_part(chosen, source.part)
     found = [(path, _label_file(path, labels, source.format)) for path in chosen]
     missing = next((path for path, label in found if label is None), None)
@@ -100,6 +102,22 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         )
     upright = source.format in UPRIGHT
     return [Picture(path, Label(label), path.name, upright) for path, label in found if label]
+
+
+def warn_of_labels(source: Source, pictures: Sequence[Picture]) -> None:
+    """Tells of labels that do not fit their pictures, and of turned ones; of many pictures it looks at some."""
+    warn_of_turned(pictures)
+    some = pictures[:: -(-len(pictures) // plausible.LOOKED_AT) or 1]
+    plausible.warn_of_faults(_sized(source, some))
+
+
+def _sized(source: Source, pictures: Sequence[Picture]) -> Iterator[tuple[str, tuple[int, int], list[Points]]]:
+    """Label file, size and regions of those that can be read; the others are told of in their turn."""
+    for picture in pictures:
+        with suppress(InputError):
+            found = read_annotation(source, picture)
+            kept = [polygon for polygon, skip in zip(found.polygons, found.ignored, strict=True) if not skip]
+            yield str(picture.label.path), picture.open().size, kept
 
 
 def warn_of_turned(pictures: Sequence[Picture]) -> None:

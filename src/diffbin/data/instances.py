@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from diffbin.data.labels import Annotation
+from diffbin.data.labels import FAR_PX, Annotation
 from diffbin.detections import Points
 from diffbin.errors import InputError
 
 FORM = '{"instances": [{"polygon": [x1, y1, x2, y2, x3, y3, ...], "ignore": false, "text": "..."}, ...]}'
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)  # of other JSON
-FAR_PX = 1e6  # further out there is no picture
 
 
 def dump_instances(annotation: Annotation, image: str) -> bytes:

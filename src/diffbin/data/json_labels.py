@@ -6,6 +6,7 @@ by its EXIF orientation, so their coordinates are of the upright picture (`UPRIG
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -108,6 +109,9 @@ def _coco(path: Path) -> Table:
     ignored."""
     content = json.loads(read_text(path))
     regions: dict[Any, list[Instance]] = {picture["id"]: [] for picture in content["images"]}
+    if len(regions) < len(content["images"]):
+        number, _ = Counter(picture["id"] for picture in content["images"]).most_common(1)[0]
+        raise InputError(f"{path} has several images of the id {number}, whose regions it cannot tell apart; renumber.")
     for number, annotation in enumerate(_list(content["annotations"]), 1):
         name = f"{path}: annotation {annotation.get('id', f'number {number}')}"
         try:

@@ -21,6 +21,7 @@ from diffbin.detections import Points
 from diffbin.errors import DependencyError, InputError
 
 ICDAR_IGNORED, TOTALTEXT_IGNORED = "###", "#"
+FAR_PX = 1e6  # further out there is no picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +97,19 @@ def _may_be_coordinate(field: str) -> bool:
 
 
 def _is_near(point: Points, points: Points) -> bool:
-    """Whether the last pair of numbers is a vertex like those before it, and no transcription like `1,250`."""
+    """Whether the last pair of numbers is a vertex like those before it, and no transcription like `1,250`.
+
+    After four corners it hardly ever is one; a polygon of more may turn anywhere.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
-    reach = 2 * float(np.linalg.norm(high - low))
+    reach = float((high - low).min()) if len(points) == 4 else 2 * float(np.linalg.norm(high - low))
     return bool(((point >= low - reach) & (point <= high + reach)).all())
 
 
 def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text) else None
+    """Of a text that may be a coordinate."""
+    found = float(text) if re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text) else None
+    return None if found is not None and abs(found) >= FAR_PX else found
 
 
 def read_mlt(label: Label | Path) -> Annotation:

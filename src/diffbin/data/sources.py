@@ -15,7 +15,7 @@ from diffbin.data.annotations import (
     natural_key,
     part_indices,
     read_annotation,
-    warn_of_turned,
+    warn_of_labels,
 )
 from diffbin.data.instances import parse_instances
 from diffbin.data.labels import Annotation, parse_icdar
@@ -61,7 +61,7 @@ class PictureSource:
         lazy = source.format == "synthtext"  # hundreds of thousands, all in one file that is loaded already
         self._annotations = None if lazy else [read_annotation(source, picture) for picture in self.pictures]
         if not lazy:
-            warn_of_turned(self.pictures)
+            warn_of_labels(source, self.pictures)
         self.shares: NDArray[np.float64] | None = None
         if source.picture_weights:
             names = [picture.name for picture in self.pictures]

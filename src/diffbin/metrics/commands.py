@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from diffbin import options
-from diffbin.errors import InputError
+from diffbin.errors import InputError, warn
 from diffbin.terminal import need_torch, progress
 
 
@@ -86,7 +86,7 @@ def tune(
     from diffbin.config import Source
     from diffbin.detector import Detector
     from diffbin.files import check_file
-    from diffbin.metrics.evaluate import list_labelled
+    from diffbin.metrics.evaluate import FEWEST, list_labelled
     from diffbin.metrics.tune import choose, sizes_around
     from diffbin.metrics.tune import tune as run
     from diffbin.plain import from_dict
@@ -103,6 +103,8 @@ def tune(
             detector, pictures, tried,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
+    if len(pictures) < FEWEST:
+        warn(f"{len(pictures)} pictures are too few to choose settings on; take {FEWEST} at least, better 100.")
     chosen = choose(settings)
     if out:
         from diffbin.export import with_settings

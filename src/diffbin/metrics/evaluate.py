@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures, read_annotation, warn_of_turned
+from diffbin.data.annotations import Picture, list_pictures, read_annotation, warn_of_labels
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
@@ -57,9 +57,10 @@ class Report:
         def counts(s: Score) -> dict[str, int]:
             return {"hits": s.hits, "regions": s.regions, "predictions": s.predictions}
 
+        bounds = [round(v, 4) for v in self.interval] if self.pictures >= FEWEST else None  # see `interval_text`
         return {
             "pictures": self.pictures,
-            "fixed": {**plain(self.fixed), "hmean_interval": [round(v, 4) for v in self.interval]},
+            "fixed": {**plain(self.fixed), "hmean_interval": bounds},
             "best_over_sweep": plain(self.best),
             "matching": self.matching,
             "ms_per_picture": round(self.ms_per_picture, 1),
@@ -93,7 +94,8 @@ def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
     pictures = [(source, picture) for source in sources for picture in list_pictures(source, root)]
     if not pictures:
         raise InputError(f"There is no picture to score in {', '.join(source.images for source in sources)}.")
-    warn_of_turned([picture for _, picture in pictures])
+    for source in sources:
+        warn_of_labels(source, [picture for of, picture in pictures if of is source])
     return pictures
 
 

@@ -8,9 +8,9 @@ from diffbin.config import Decode, Preprocess
 from diffbin.data.annotations import read_annotation
 from diffbin.decode import decode
 from diffbin.detector import Detector
-from diffbin.image import Resize, resized
+from diffbin.image import Resize
 from diffbin.metrics.evaluate import Labelled
-from diffbin.metrics.iou import PictureMatch, Score, best, compare, sweep
+from diffbin.metrics.iou import PictureMatch, Score, compare, sweep
 
 MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
 UNCLIP_RATIOS = (1.0, 1.2, 1.4, 1.6, 1.9, 2.2)  # those below 1.5 for networks whose labels were shrunk less than by 0.4
@@ -65,7 +65,7 @@ def tune(
     called with the pictures done and their total.
     """
     stride = detector.engine.recipe.model.map_stride
-    trials = [Trials(detector, resized(detector.preprocess, size)) for size in short_px]
+    trials = [Trials(detector, detector.preprocess.resized(size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
         wanted, image = read_annotation(source, picture), picture.read()
         for trial in trials:
@@ -93,9 +93,15 @@ class Trials:
         }
 
     def best(self) -> Setting:
-        """Of equals the first."""
-        scored = [(decode, best(sweep(matches, self.scores))) for decode, matches in self.matches.items()]
-        chosen, score = max(scored, key=lambda pair: pair[1].hmean)
+        """Of equals, of which few pictures have many, the one nearest to the detector's own."""
+        tried = [(config, score) for config, matches in self.matches.items() for score in sweep(matches, self.scores)]
+        own = self.detector.decode
+
+        def rank(config: Decode, score: Score) -> tuple[float, float]:
+            away = abs(config.mask_threshold - own.mask_threshold) + abs(config.unclip_ratio - own.unclip_ratio)
+            return score.hmean, -away - abs(score.threshold - own.score_threshold)
+
+        chosen, score = max(tried, key=lambda pair: rank(*pair))
         return Setting(self.detector.preprocess, replace(chosen, score_threshold=score.threshold), score)
 
 

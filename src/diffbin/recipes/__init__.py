@@ -2,12 +2,15 @@
 
 import importlib
 import importlib.util
+import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
-from diffbin.config import Published, Recipe
+from diffbin.config import Recipe
 from diffbin.errors import ConfigError, DiffbinError
+from diffbin.published import Published
 
 
 def names() -> list[str]:
@@ -46,6 +49,8 @@ def _run(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"There is no recipe file {path}.")
     module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # as when Python runs it: it may import what lies beside it
     try:
         spec.loader.exec_module(module)
     except DiffbinError:
@@ -56,4 +61,7 @@ def _run(path: Path) -> ModuleType:
         ]
         line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else "?"
         raise ConfigError(f"The recipe {path} fails in line {line}: {type(error).__name__}: {error}.") from error
+    finally:
+        with suppress(ValueError):  # it may have changed the list itself
+            sys.path.remove(folder)
     return module

@@ -18,12 +18,12 @@ from diffbin.config import (
     Model,
     Optim,
     Preprocess,
-    Published,
     Recipe,
     Source,
     Targets,
     Train,
 )
+from diffbin.published import Published
 
 PUBLISHED = Published(
     source="paper",

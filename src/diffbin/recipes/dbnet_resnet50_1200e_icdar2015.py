@@ -17,12 +17,12 @@ from diffbin.config import (
     Model,
     Optim,
     Preprocess,
-    Published,
     Recipe,
     Source,
     Targets,
     Train,
 )
+from diffbin.published import Published
 
 PUBLISHED = Published(
     source="MMOCR 1.0",

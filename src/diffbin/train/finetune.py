@@ -25,7 +25,8 @@ from diffbin.train.start import Start
 from diffbin.train.validate import overlap
 
 TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
-LABELS = ("unit", "labels_as", "min_side_px")  # settings of a source that say what its labels are
+TRAINED_ON = "data.train.0."  # the path of settings of the source
+LABELS = ("unit", "labels_as", "min_side_px", "skip_unlabelled")  # settings of a source that say what its labels are
 Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
 
 
@@ -116,6 +117,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
             "`diffbin zoo list`, a checkpoint .pt, or .safetensors."
         )
     stored, weights = checkpoints.read_weights(path)
+    own = [text.strip().removeprefix(TRAINED_ON) for text in assignments if text.strip().startswith(TRAINED_ON)]
+    source = override(source, own)  # it says which pictures there are, and what their labels mean
     count = len(list_labelled([source], ""))
     text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
     suited = suit(stored, source, count, text)
@@ -131,7 +134,7 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
 
 def _for_held_back(assignments: Sequence[str]) -> list[str]:
     """What is said of the labels trained on, for those of the pictures held back, unless that is said after it."""
-    names = {f"data.train.0.{name}" for name in LABELS}
+    names = {f"{TRAINED_ON}{name}" for name in LABELS}
     told = (text.strip() for text in assignments if text.partition("=")[0].strip() in names)
     return [text.replace("train", "validation", 1) for text in told]
 

@@ -16,6 +16,7 @@ from diffbin.files import make_folder
 from diffbin.metrics.evaluate import list_labelled
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
+from diffbin.plain import from_dict, to_dict
 from diffbin.train import devices
 from diffbin.train.allocator import keeping_freed
 from diffbin.train.guard import named, too_many
@@ -44,6 +45,7 @@ def train(recipe: Recipe, *, out: Path, resume: bool = False, start: Start | Non
     have a loss or gradient that is not finite (the last good checkpoint stays), and when a GPU's memory is too small;
     `ConfigError`, `DependencyError`, `InputError`.
     """
+    recipe = from_dict(Recipe, to_dict(recipe))  # one made in Python may have values that no file could hold
     check_loggers(recipe.train.loggers)
     fabric = devices.open_fabric(recipe.train.precision)
     try:

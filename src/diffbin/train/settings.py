@@ -11,7 +11,6 @@ from diffbin.config import Augment, Data, Optim, Recipe, Source, Train
 from diffbin.data.annotations import list_pictures, read_annotation, take_part
 from diffbin.detections import Points
 from diffbin.errors import TrainingError
-from diffbin.image import resized
 from diffbin.train import devices
 
 LOOKED_AT = 200  # pictures whose labels are measured
@@ -88,7 +87,7 @@ def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
     return replace(
         recipe,
         loss=replace(recipe.loss, distill_weight=0.0),  # its teacher is not there any more
-        preprocess=resized(recipe.preprocess, short),
+        preprocess=recipe.preprocess.resized(short),
         decode=replace(recipe.decode, shape="polygon" if text.curved > CURVED_SHARE else recipe.decode.shape),
         augment=Augment(
             crop_px=_multiple(1.2 * text.width * short, CROP_PX),

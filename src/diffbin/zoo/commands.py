@@ -21,9 +21,7 @@ BASE_HELP = "Address below which the official files lie, for mirrors."
 @app.command("list")
 def list_rows() -> None:
     """List the published models, their published hmean, and which are installed."""
-    from diffbin.config import Published
-
-    rows = [(name, p) for name in recipes.names() if isinstance(p := recipes.published(name), Published)]
+    rows = [(name, found) for name in recipes.names() if (found := recipes.published(name))]
     width = max(len(name) for name, _ in rows)
     print(f"{'name':{width}}  published hmean  state")
     for name, published in rows:

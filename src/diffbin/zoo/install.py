@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbin import recipes, zoo
-from diffbin.config import Published, Recipe, Runtime
+from diffbin.config import Recipe, Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
 from diffbin.files import check_file
 from diffbin.model import checkpoints, official
+from diffbin.published import Published
 from diffbin.zoo.download import Progress, check_digest, download
 
 BASE = "https://download.openmmlab.com/mmocr/"

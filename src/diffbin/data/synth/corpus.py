@@ -13,6 +13,7 @@ LISTS = {
     "arabic": words.ARABIC.split(),
     "devanagari": words.DEVANAGARI.split(),
 }
+LONE = ("0123456789", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "AIalI1-+&x")
 CASED = ("latin", "cyrillic", "greek")
 
 
@@ -60,6 +61,11 @@ def _invented(rng: Random) -> str:
 
 def _short(rng: Random) -> str:
     return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.choice((1, 1, 2))))
+
+
+def lone(rng: Random) -> str:
+    """A character that stands by itself: a mark in a table, an initial, a number of one digit."""
+    return rng.choice(rng.choice(LONE))
 
 
 def _number(rng: Random) -> str:
@@ -123,7 +129,7 @@ def prose(rng: Random, script: str, count: int) -> list[str]:
 def _prose_word(rng: Random, script: str) -> str:
     if script != "latin":
         return figure(rng) if rng.random() < 0.1 else _word(rng, script)
-    return rng.choices((_sign, _invented, _name, figure, _code), (40, 40, 8, 9, 3))[0](rng)
+    return rng.choices((_sign, _invented, _name, figure, _code, lone), (40, 40, 8, 9, 3, 5))[0](rng)
 
 
 def figure(rng: Random) -> str:

@@ -102,17 +102,19 @@ def _list(rng: Random, pen: Pen, place: Place) -> float:
 
 def _table(rng: Random, pen: Pen, place: Place) -> float:
     (left, y, width), style, font = place, pen.style, pen.style.font()
-    columns, step = rng.randint(2, 6), style.em_px * rng.uniform(1.3, 2.4)
-    while columns > 1 and width / columns < 5 * style.em_px:
+    grid = rng.random() < 0.25  # of marks or small numbers
+    columns, step = rng.randint(2, 12 if grid else 6), style.em_px * rng.uniform(1.3, 2.4)
+    while columns > 1 and width / columns < (2 if grid else 5) * style.em_px:
         columns -= 1
     rows, cell, banded = rng.randint(2, 12), width / columns, rng.random() < 0.4
     head = draw_ink(rng, style.band, faint=False) if banded else style.ink
     if banded:
         pen.on_sheet.rectangle((left, y, left + width, y + step), style.band)
+    says = [corpus.lone if grid or rng.random() < 0.15 else corpus.figure for _ in range(columns)]
     for row in range(rows):
         for column in range(columns):
-            numeric = column > 0 and rng.random() < 0.6
-            words = [_drawable(corpus.figure(rng), style)] if numeric else _prose(rng, style, rng.randint(1, 3))
+            numeric = (column > 0 or grid) and rng.random() < (0.9 if grid else 0.6)
+            words = [_drawable(says[column](rng), style)] if numeric else _prose(rng, style, rng.randint(1, 3))
             while len(words) > 1 and pen.width(words, font) > cell - style.em_px:
                 words.pop()
             spare = cell - pen.width(words, font)
