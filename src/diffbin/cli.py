@@ -104,7 +104,8 @@ def detect(
     model: options.Model = "diffbin-words",
     out: Annotated[Path | None, typer.Option(help="Folder for the answers; without it they are printed.")] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="json, icdar, csv, coco, page, alto, or labelme to correct answers in.")
+        str,
+        typer.Option("--format", help="json, icdar, csv, coco, page, alto, hocr, or labelme to correct answers in."),
     ] = "json",
     polygons: options.Polygons = None,
     score: options.Score = None,
@@ -114,6 +115,7 @@ def detect(
         bool, typer.Option("--resume", help="Pass over pictures with a file of their answer's name in --out.")
     ] = False,
     size: options.Size = None,
+    settings: options.Settings = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -143,7 +145,7 @@ def detect(
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)
-    detector = adjusted(detector, size=size, score=score, polygons=polygons)
+    detector = adjusted(detector, settings, size=size, score=score, polygons=polygons)
     failed = batch.run(detector, jobs, output)
     for reason in failed:
         print(f"diffbin: {reason}", file=sys.stderr)
@@ -164,6 +166,7 @@ def label(
         bool, typer.Option("--empty", help="Also label pictures without a sure region, which are left out else.")
     ] = False,
     polygons: options.Polygons = None,
+    settings: options.Settings = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -176,7 +179,7 @@ def label(
 
     rule = Rule(model, keep=keep, ignore=ignore, empty=empty)
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-    detector = adjusted(detector, polygons=polygons)
+    detector = adjusted(detector, settings, polygons=polygons)
     with progress() as bar:
         task = bar.add_task("labelling", total=None)
         tally = label_pictures(

@@ -1,8 +1,9 @@
 """The inference path, top to bottom."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from copy import copy
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -17,6 +18,7 @@ from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
 from diffbin.image import ImageSource, Loaded, Resize, load_for
+from diffbin.overrides import override
 from diffbin.plain import from_dict, to_dict
 from diffbin.rgb import Picture
 
@@ -214,10 +216,27 @@ class Detector:
         return found.clip().in_reading_order()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Those of a model that may be others than its own."""
+
+    preprocess: Preprocess
+    decode: Decode
+
+
 def adjusted(
-    detector: Detector, *, size: int | None = None, score: float | None = None, polygons: bool | None = None
+    detector: Detector,
+    settings: Sequence[str] | None = None,
+    *,
+    size: int | None = None,
+    score: float | None = None,
+    polygons: bool | None = None,
 ) -> Detector:
-    """The detector as the options of a command have it; of None the model's own stays."""
+    """The detector as the options of a command have it; of None the model's own stays. `settings` are texts like
+    `decode.unclip_ratio=1.8`. Raises `ConfigError` for what is no setting, or none of its values."""
+    if settings:
+        asked = override(Settings(preprocess=detector.preprocess, decode=detector.decode), settings)
+        detector = Detector(detector.engine, decode=asked.decode, preprocess=asked.preprocess, tile=detector.tile)
     changes: dict[str, object] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
     if score is not None:
         changes["score_threshold"] = score

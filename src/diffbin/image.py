@@ -47,9 +47,10 @@ def load(source: ImageSource) -> Picture:
     """A picture of any source: `(h, w, 3)` uint8 RGB, upright by its EXIF.
 
     Arrays are `(h, w)` grey, `(h, w, 3)` RGB or `(h, w, 4)` RGBA uint8, and taken to be upright; what OpenCV reads is
-    BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white. Files of 16 bits a channel are taken at their
-    upper 8; arrays and files of other numbers are refused, as their white is not known. Of a file with several pictures
-    the first is taken, with a `DiffbinWarning` where they are pages. A file is read once, as it is at that moment.
+    BGR, so pass `array[..., ::-1]`. Transparent pixels are put on white, or on black where what is visible is light.
+    Files of 16 bits a channel are taken at their upper 8; arrays and files of other numbers are refused, as their white
+    is not known. Of a file with several pictures the first is taken, with a `DiffbinWarning` where they are pages. A
+    file is read once, as it is at that moment.
 
     Raises `InputError` when it cannot be read, `LimitError` when it is too large. Pillow's own warnings are left alone.
     """

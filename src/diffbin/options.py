@@ -23,6 +23,10 @@ Size = Annotated[
         min=32, max=4096, help="Short side of the input, pixels: more for smaller text; the model's own unless given."
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Another setting, as decode.unclip_ratio=1.8; `diffbin info MODEL` lists them."),
+]
 Score = Annotated[float | None, typer.Option(min=0, max=1, help="Least score; the model's own unless given.")]
 Polygons = Annotated[
     bool | None, typer.Option("--polygons/--quads", help="Shape of the regions; the model's own unless given.")

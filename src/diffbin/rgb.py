@@ -1,5 +1,6 @@
 """What arrays and Pillow's images hold, as RGB of eight bits; `image` has checked their sizes before."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,8 @@ from diffbin.errors import InputError
 Picture: TypeAlias = NDArray[np.uint8]
 """`(h, w, 3)` uint8 RGB, upright."""
 
+LIGHT = 160  # mean level of what is visible, above which it is light
+LUMA = np.array([2, 5, 1], np.uint16)  # eighths that red, green and blue add to lightness
 STRIP_PX = 64  # rows converted at a time
 TURNS = {  # that undo an orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,7 +68,7 @@ def from_array(array: NDArray[Any]) -> Picture:
         return np.repeat(array[:, :, None], 3, axis=2)
     if array.shape[2] == 3:
         return np.ascontiguousarray(array)
-    return on_white(array)
+    return opaque(array)
 
 
 def from_pillow(image: Image.Image, name: str) -> Picture:
@@ -80,25 +83,43 @@ def from_pillow(image: Image.Image, name: str) -> Picture:
     if image.mode.startswith("I;16") or deep:
         return from_array((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return _by_strips(image, "RGBA")
-    return _by_strips(image, "RGB")
+        return on_plain(lambda: _strips(image, "RGBA"), (image.height, image.width))
+    return _stacked(_strips(image, "RGB"), (image.height, image.width))
 
 
-def _by_strips(image: Image.Image, mode: str) -> Picture:
-    """Pillow would hold the picture three times more on the way to an array."""
-    picture = np.empty((image.height, image.width, 3), np.uint8)
+def _strips(image: Image.Image, mode: str) -> Iterator[NDArray[np.uint8]]:
+    """From the top, as arrays; Pillow would hold the picture three times more on the way to one."""
     for top in range(0, image.height, STRIP_PX):
-        strip = picture[top : top + STRIP_PX]
-        pixels = np.asarray(image.crop((0, top, image.width, top + len(strip))).convert(mode))
-        strip[:] = pixels if mode == "RGB" else on_white(pixels)
+        bottom = min(top + STRIP_PX, image.height)
+        yield np.asarray(image.crop((0, top, image.width, bottom)).convert(mode))
+
+
+def _stacked(strips: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> Picture:
+    picture, top = np.empty((*size, 3), np.uint8), 0
+    for strip in strips:
+        picture[top : top + len(strip)] = strip
+        top += len(strip)
     return picture
 
 
-def on_white(rgba: NDArray[np.uint8]) -> Picture:
-    """`(h, w, 4)` uint8 RGBA -> `(h, w, 3)` uint8 RGB: what is transparent shows white."""
-    picture = np.empty((*rgba.shape[:2], 3), np.uint8)
-    for top in range(0, len(rgba), STRIP_PX):  # sums need 16 bits, of a strip at a time
-        strip = rgba[top : top + STRIP_PX]
-        alpha = strip[:, :, 3:].astype(np.uint16)
-        picture[top : top + STRIP_PX] = (strip[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return picture
+def opaque(rgba: NDArray[np.uint8]) -> Picture:
+    """See `on_plain`, of an array `(h, w, 4)` uint8 RGBA."""
+    parts = [slice(top, top + STRIP_PX) for top in range(0, len(rgba), STRIP_PX)]
+    return on_plain(lambda: (rgba[part] for part in parts), (rgba.shape[0], rgba.shape[1]))
+
+
+def on_plain(strips: Callable[[], Iterable[NDArray[np.uint8]]], size: tuple[int, int]) -> Picture:
+    """RGBA, `(n, w, 4)` uint8 each, -> `(h, w, 3)` uint8 RGB: what is transparent shows white, or black if what is
+    visible is light, as the text of a logo for dark pages."""
+    visible = lightness = 0
+    for strip in strips():
+        alpha = strip[:, :, 3].astype(np.uint32)
+        visible += int(alpha.sum())
+        lightness += int((alpha * (strip[:, :, :3] @ LUMA >> 3)).sum())
+    behind = 0 if lightness > LIGHT * visible else 255
+    return _stacked((_over(strip, behind) for strip in strips()), size)
+
+
+def _over(strip: NDArray[np.uint8], behind: int) -> NDArray[np.uint8]:
+    alpha = strip[:, :, 3:].astype(np.uint16)
+    return ((strip[:, :, :3] * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)

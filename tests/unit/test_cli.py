@@ -312,6 +312,17 @@ def test_closed_outputs(model_file: Path, pages: Path, tmp_path: Path) -> None:
     assert done.returncode == 1 and [json.loads(text)["image"] for text in done.stdout.splitlines()]
 
 
+@pytest.mark.usefixtures("dark")
+def test_any_setting_may_be_another(io: Run, pages: Path) -> None:
+    command = ("detect", pages / "images" / "img_1.png")
+    wide, thin = (json.loads(run(*io, *command, "--set", f"decode.unclip_ratio={r}")[1])["regions"] for r in (3, 0.1))
+    assert np.ptp(np.array(wide[0]["polygon"])) > np.ptp(np.array(thin[0]["polygon"]))
+    code, _, err = run(*io, *command, "--set", "decode.unclip=2")
+    assert code == 2 and "did you mean decode.unclip_ratio?" in err
+    code, _, err = run(*io, *command, "--set", "train.steps=2")
+    assert code == 2 and "There is no setting train; known are: preprocess, decode." in err
+
+
 def test_exit_code_where_all_of_several_fail(io: Run, model_file: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     sources = (tmp_path / "empty.png", tmp_path / "no.png")

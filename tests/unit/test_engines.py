@@ -1,6 +1,7 @@
 """Engines: they agree, say what they are, and refuse what they cannot do."""
 
 import ctypes
+import pickle
 import subprocess
 import sys
 import threading
@@ -67,6 +68,15 @@ def test_engines_agree(model_file: Path) -> None:
     for engine, name in zip(engines, ("ONNX Runtime", "OpenVINO", "PyTorch"), strict=True):
         assert engine.describe().startswith(name) and "cpu, fp32" in engine.describe()
         assert engine.recipe.name == "small"
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_detector_may_be_sent_to_another_process(model_file: Path, engine: str) -> None:
+    detector = Detector(model_file, engine=engine, threads=1, tile="auto").with_decode(score_threshold=0.25)
+    sent = pickle.loads(pickle.dumps(detector))
+    assert sent.describe() == detector.describe() and (sent.decode, sent.tile) == (detector.decode, "auto")
+    batch = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    assert np.array_equal(sent.engine.run(batch), detector.engine.run(batch))
 
 
 @pytest.mark.parametrize("engine", [OnnxEngine, OpenVinoEngine])

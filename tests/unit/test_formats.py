@@ -124,3 +124,16 @@ def test_alto() -> None:
     assert shape[0].attrib == {"POINTS": "190,0 200,30 180,44"}
     assert string.attrib == {"CONTENT": "", **place, "WC": "0.1235"}
     assert ElementTree.fromstring(FORMATS["alto"].write(NONE, "")).find(".//a:TextBlock", space) is None
+
+
+def test_hocr() -> None:
+    text = FORMATS["hocr"].write(FOUND, ODD)
+    root, space = ElementTree.fromstring(text.partition("\n")[2]), {"h": "http://www.w3.org/1999/xhtml"}
+    page = root.find("h:body/h:div", space)
+    assert page is not None and page.attrib["title"] == f'image "{IN_XML}"; bbox 0 0 200 100; ppageno 0'
+    lines = page.findall("h:div/h:span", space)
+    assert lines[1].attrib == {
+        "class": "ocr_line", "id": "line_2", "title": "bbox 180 0 200 44; poly 190 0 200 30 180 44"
+    }  # fmt: skip
+    assert lines[1][0].attrib == {"class": "ocrx_word", "title": "bbox 180 0 200 44; x_wconf 12"}
+    assert "ocr_carea" not in FORMATS["hocr"].write(NONE, "").partition("</head>")[2]

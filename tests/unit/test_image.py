@@ -110,6 +110,17 @@ def test_no_other_program_reads_a_picture(monkeypatch: pytest.MonkeyPatch) -> No
         load(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n")
 
 
+@pytest.mark.parametrize(
+    ("ink", "behind"), [((255, 255, 255), 0), ((250, 220, 40), 0), ((0, 0, 0), 255), ((90, 60, 200), 255)]
+)
+def test_light_text_on_nothing_shows_on_black(ink: tuple[int, int, int], behind: int) -> None:
+    rgba = np.zeros((150, 40, 4), np.uint8)
+    rgba[20:30, 5:35] = (*ink, 255)
+    for source in (rgba, Image.fromarray(rgba), encode(Image.fromarray(rgba), "PNG")):
+        shown = load(source)
+        assert shown[25, 10].tolist() == list(ink) and (shown[[0, 149]] == behind).all()
+
+
 def test_what_is_transparent_shows_white_in_every_strip() -> None:
     pixels = np.zeros((150, 4, 4), np.uint8)
     pixels[..., 3] = np.arange(150)[:, None]

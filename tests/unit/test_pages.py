@@ -344,7 +344,7 @@ def test_pages_are_corrected_and_learned_from(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_page_that_is_printed_would_lead_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for format_, code in (("page", 2), ("alto", 2), ("labelme", 2), ("icdar", 0), ("csv", 0)):
+    for format_, code in (("page", 2), ("alto", 2), ("hocr", 2), ("labelme", 2), ("icdar", 0), ("csv", 0)):
         assert detect(monkeypatch, pdf(tmp_path / "a.pdf", 1), "--format", format_) == code
 
 

@@ -105,7 +105,13 @@ def test_it_answers_as_the_detector_does(port: int, format_: str) -> None:
     status, headers, content = ask(port, f"/detect?format={format_}&name=a.png", PICTURE)
     made = re.compile(r"<(Created|LastChange)>[^<]*<")  # when; a second may have passed
     assert (status, made.sub("", content.decode())) == (200, made.sub("", expected))
-    kinds = {"icdar": "text/plain", "csv": "text/csv", "page": "application/xml", "alto": "application/xml"}
+    kinds = {
+        "icdar": "text/plain",
+        "csv": "text/csv",
+        "page": "application/xml",
+        "alto": "application/xml",
+        "hocr": "text/html",
+    }
     assert headers["content-type"].startswith(kinds.get(format_, "application/json"))
     assert "x-diffbin-warning" not in headers
 

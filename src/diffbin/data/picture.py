@@ -80,7 +80,7 @@ class PictureFile:
             pixels = self._decode_as(cv2.IMREAD_UNCHANGED)
             if pixels.dtype == np.uint8:
                 pixels = np.asarray(cv2.cvtColor(pixels, TO_RGB[pixels.shape[2:]]), np.uint8)
-                return rgb.on_white(pixels) if pixels.shape[2] == 4 else pixels  # seen as users' pictures are
+                return rgb.opaque(pixels) if pixels.shape[2] == 4 else pixels  # seen as users' pictures are
         as_stored = 0 if self.turned else cv2.IMREAD_IGNORE_ORIENTATION
         pixels = self._decode_as(jpeg.REDUCED[factor] | cv2.IMREAD_COLOR | as_stored)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)

@@ -38,13 +38,17 @@ class OnnxEngine:
         self.device, self._session = _start(path, runtime)
         self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
         self.precision = choose_precision(runtime.precision, stored, path, others=())
-        self._threads = runtime.threads
+        self._origin, self._threads = (path.absolute(), runtime), runtime.threads
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
         prob: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
         return prob
+
+    def __reduce__(self) -> tuple[type["OnnxEngine"], tuple[Path, Runtime]]:
+        """For another process, which reads the file itself."""
+        return OnnxEngine, self._origin
 
     def describe(self) -> str:
         """See `Engine.describe`."""

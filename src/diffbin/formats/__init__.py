@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from diffbin.detections import Detections
-from diffbin.formats import alto, coco, csv, icdar, json, labelme, page, xml
+from diffbin.formats import alto, coco, csv, hocr, icdar, json, labelme, page, xml
 
 NOTHING = re.compile(rb"(?!)")
 
@@ -43,4 +43,5 @@ FORMATS = {
     "labelme": Format(".json", labelme.to_labelme, labelme.BEGINS, links=True),
     "page": Format(".xml", page.to_page, xml.BEGINS, links=True),
     "alto": Format(".xml", alto.to_alto, xml.BEGINS, links=True),
+    "hocr": Format(".hocr", hocr.to_hocr, hocr.BEGINS, links=True),
 }

@@ -25,6 +25,7 @@ def evaluate(
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
     size: options.Size = None,
+    settings: options.Settings = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -53,7 +54,7 @@ def evaluate(
     with progress() as bar:
         task = bar.add_task("scoring", total=None)
         report = run(
-            adjusted(detector, size=size),
+            adjusted(detector, settings, size=size),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",

@@ -32,6 +32,7 @@ def serve(
     score: options.Score = None,
     polygons: options.Polygons = None,
     size: options.Size = None,
+    settings: options.Settings = None,
     engine: options.Engine = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -71,7 +72,7 @@ def serve(
         seconds=timeout,
     )
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-    detector = adjusted(detector, size=size, score=score, polygons=polygons)
+    detector = adjusted(detector, settings, size=size, score=score, polygons=polygons)
     detector.detect(np.full((*ORDINARY, 3), 255, np.uint8))  # the first picture takes longest: not a user's
     with _listening(host, port) as place:
         address = f"[{host}]" if ":" in host else host

@@ -38,7 +38,13 @@ from diffbin.serve.told import told, warnings_told_apart
 
 OPTIONS = ("format", "score", "shape", "name")
 GONE = 499  # nobody waits for the answer any more; nginx's number for it
-KINDS = {".json": "application/json", ".txt": "text/plain", ".csv": "text/csv", ".xml": "application/xml"}
+KINDS = {
+    ".json": "application/json",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".xml": "application/xml",
+    ".hocr": "text/html",
+}
 PAGE = Path(__file__).with_name("page.html")
 SAFE = {"Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
         "img-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}  # fmt: skip
