@@ -1,5 +1,6 @@
 """The answer: filtering, order, clipping, drawing."""
 
+import json
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from diffbin import detections
 from diffbin.detections import Detections
 from diffbin.draw import draw
+from diffbin.formats.json import to_json
 
 
 def box(x: float, y: float, w: float = 20, h: float = 10) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -118,6 +120,17 @@ def test_filter_clip_boxes_iterate() -> None:
     assert found[0].score == pytest.approx(0.9)
     with pytest.raises(ValueError, match="1 polygons but 2 scores"):
         Detections([box(0, 0)], np.zeros(2, np.float32), (5, 5))
+
+
+def test_to_json_and_back() -> None:
+    found = Detections([box(1.234, 2), box(3, 4)[:3]], np.array([0.12345, 1], np.float32), (100, 200))
+    again = Detections.from_dict(json.loads(to_json(found, "a.png")))
+    assert again.size == (100, 200) and again.scores.tolist() == pytest.approx([0.12345, 1], abs=6e-5)
+    for polygon, read in zip(found.polygons, again.polygons, strict=True):
+        np.testing.assert_allclose(read, polygon, atol=0.005)
+        assert read.dtype == np.float32
+    none = Detections([], np.zeros(0, np.float32), (5, 6))
+    assert len(Detections.from_dict(none.to_dict())) == 0
 
 
 def test_a_part_of_them_and_one_among_them() -> None:

@@ -291,6 +291,24 @@ def test_nothing_is_computed_for_those_who_have_gone() -> None:
     assert answers[0][0] == 200 and engine.runs == 1
 
 
+def test_scripts_of_other_pages_may_ask_where_that_is_allowed() -> None:
+    page = "https://example.com"
+    asking = {"Origin": page, "Access-Control-Request-Method": "POST"}
+    with running(application(Detector(DarkIsText()), origins=[page])) as port:
+        for origin, allowed in ((page, page), ("https://other.org", None)):
+            status, headers, _ = ask(port, "/detect", PICTURE, {"Origin": origin})
+            assert status == 200 and headers.get("access-control-allow-origin") == allowed
+        assert (
+            "X-Diffbin-Warning" in ask(port, "/detect", PICTURE, {"Origin": page})[1]["access-control-expose-headers"]
+        )
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("OPTIONS", "/detect", headers=asking)
+        assert connection.getresponse().status == 200
+        connection.close()
+    with running(application(Detector(DarkIsText()))) as port:
+        assert "access-control-allow-origin" not in ask(port, "/detect", PICTURE, {"Origin": page})[1]
+
+
 def test_an_engine_that_fails_ends_nothing() -> None:
     class Failing(DarkIsText):
         def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

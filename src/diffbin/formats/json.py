@@ -13,9 +13,5 @@ def to_json(detections: Detections, image: str) -> str:
 
     Pixels of the upright original, to a hundredth; scores to four places.
     """
-    regions = [
-        {"polygon": [[round(float(v), 2) for v in point] for point in region.polygon], "score": round(region.score, 4)}
-        for region in detections
-    ]
-    content = {"image": image, "size": list(detections.size), "regions": regions}
+    content = {"image": image, **detections.to_dict()}
     return json.dumps(content) + "\n"  # in ASCII: a file may have a name that no encoding of the terminal has

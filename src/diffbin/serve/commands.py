@@ -38,6 +38,10 @@ def serve(
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
     tile: options.Tile = "off",
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page's origin that may ask, as https://example.com; may be repeated."),
+    ] = None,
     at_once: Annotated[int, typer.Option(min=1, help="Pictures computed at once.")] = LIMITS.at_once,
     requests: Annotated[
         int, typer.Option(min=1, help="Requests under way, waiting ones too; one more is told to come again (503).")
@@ -78,7 +82,11 @@ def serve(
         address = f"[{host}]" if ":" in host else host
         told = f"{model} by {detector.describe()}, at http://{address}:{place.getsockname()[1]}"
         print(f"diffbin: {told}", file=sys.stderr, flush=True)
-        _run(application(detector, name=model, limits=limits), place, round(2 * timeout) + COMPUTING_S)
+        _run(
+            application(detector, name=model, limits=limits, origins=cors or ()),
+            place,
+            round(2 * timeout) + COMPUTING_S,
+        )
 
 
 def _run(app: "Starlette", place: socket.socket, grace_s: int) -> NoReturn:

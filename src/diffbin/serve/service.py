@@ -13,7 +13,7 @@ cannot be read, 503 too many requests are under way.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -50,9 +52,18 @@ SAFE = {"Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inlin
         "img-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}  # fmt: skip
 
 
-def application(detector: Detector, *, name: str = "", limits: Limits = Limits()) -> Starlette:  # noqa: B008  # frozen
-    """An ASGI application, for uvicorn or to be mounted in another one; `name` is what it calls the model."""
+def application(
+    detector: Detector,
+    *,
+    name: str = "",
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    origins: Sequence[str] = (),
+) -> Starlette:
+    """An ASGI application, for uvicorn or to be mounted in another one; `name` is what it calls the model, `origins`
+    are the addresses of web pages whose scripts may ask it, as `https://example.com`, or `*`."""
     service = Service(detector, name, limits)
+    told = ["X-Diffbin-Warning", "Retry-After"]
+    others = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], expose_headers=told)
     return Starlette(
         routes=[
             Route("/", service.page),
@@ -61,6 +72,7 @@ def application(detector: Detector, *, name: str = "", limits: Limits = Limits()
             Route("/health", service.health),
             Route("/metrics", service.numbers),
         ],
+        middleware=[others] if origins else [],
         exception_handlers={HTTPException: _refused, Exception: _broken},
         lifespan=service.lifespan,
     )
