@@ -40,7 +40,9 @@ from diffbin.config import Augment, Data, Decode, Model, Optim, Preprocess, Reci
 RECIPE = Recipe(
     name="diffbin_lines",
     model=Model(backbone="efficientnet_lite0_fused", lateral_channels=64, smooth_channels=16, map_stride=2),
-    preprocess=Preprocess(long_px=1248, short_px=704, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)),
+    preprocess=Preprocess(
+        long_px=1248, short_px=704, max_ratio=2.5, mean_rgb=(127.0, 127.0, 127.0), std_rgb=(128.0, 128.0, 128.0)
+    ),
     decode=Decode(
         shape="quad",
         mask_threshold=0.45,
