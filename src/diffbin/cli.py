@@ -22,7 +22,7 @@ from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
 from diffbin.serve import commands as serving
-from diffbin.terminal import BROKEN_OFF, progress
+from diffbin.terminal import BROKEN_OFF, counting
 from diffbin.train import commands as training
 from diffbin.zoo import commands as zoo
 
@@ -180,11 +180,8 @@ def label(
     rule = Rule(model, keep=keep, ignore=ignore, empty=empty)
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     detector = adjusted(detector, settings, polygons=polygons)
-    with progress() as bar:
-        task = bar.add_task("labelling", total=None)
-        tally = label_pictures(
-            detector, pictures, out, rule, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with counting("labelling") as told:
+        tally = label_pictures(detector, pictures, out, rule, progress=told)
     print(
         f"{tally.labelled} labelled, {tally.left_out} left out, {tally.there} done before, {len(tally.failed)} failed"
     )
@@ -210,19 +207,16 @@ def verify(
     """Compare a model by all engines and precisions here, and with its exports: maps, regions, hmean."""
     from diffbin import batch
     from diffbin.answers import Output
-    from diffbin.config import Source
-    from diffbin.plain import from_dict
     from diffbin.verify import table
     from diffbin.verify import verify as run
 
     if (images is None) != (gt is None):
         raise InputError("--images DIR and --gt DIR go together.")
-    settings = {"format": format_, "images": str(images), "labels": str(gt), "part": part}
     jobs = batch.plan(pictures, Output()) if pictures else []
     verdict = run(
         [model, *(against or [])],
         pictures=[job.picture for job in jobs],
-        labelled=from_dict(Source, settings) if images else None,
+        labelled=options.labelled(images, gt, format_, part) if images else None,
     )
     print(json.dumps(verdict.to_dict(), indent=1) if as_json else table(verdict))
     if not verdict.passed:

@@ -1,8 +1,18 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from diffbin.config import Source
+from diffbin.plain import from_dict
+
+
+def labelled(images: Path | None, gt: Path | None, format_: str, part: str = "") -> Source:
+    """The labelled pictures that `--images`, `--gt`, `--format` and `--part` name. Raises `ConfigError`."""
+    return from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+
 
 Model = Annotated[
     str, typer.Option(help="A name of `diffbin models` or `diffbin zoo list`, an .onnx file, or a checkpoint.")

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,12 +19,21 @@ def progress() -> Progress:
     return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
+@contextmanager
+def counting(what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar while the block runs; it yields what is called with how much is done and with how much there is."""
+    with progress() as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def need_torch(what: str) -> None:
     """Raises `DependencyError` unless everything of the training extra is installed."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; spinning, they starve the loader
     try:
         import lightning_fabric  # noqa: F401
         import onnx  # noqa: F401
+        import safetensors  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise DependencyError(f"{what} needs {error.name}: {way_to_install('train')}.") from None

@@ -188,14 +188,14 @@ def test_words_at_the_edge_are_cut() -> None:
 
 def test_files_do_not_depend_on_the_number_of_processes(fonts: str, tmp_path: Path) -> None:
     config = Synth(fonts=fonts, size_px=(128, 160), words_max=6)
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        render_set(config, out=out, count=5, seed=7, workers=workers, progress=seen.append)
+        render_set(config, out=out, count=5, seed=7, workers=workers, progress=lambda *told: seen.append(told))
     files = [sorted(p for p in (tmp_path / name).rglob("*.*") if p.is_file()) for name in "12"]
     assert [p.name for p in files[0]] == [p.name for p in files[1]] and len(files[0]) == 11
     assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
-    assert seen == [1, 2, 3, 4, 5] * 2
+    assert seen == [(i, 5) for i in range(1, 6)] * 2
 
 
 def test_a_broken_off_run_goes_on_and_another_is_refused(fonts: str, tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from diffbin import zoo
 from diffbin.errors import ConfigError, InputError
+from diffbin.terminal import counting
 
 Size = tuple[int, int]
 
@@ -64,10 +63,8 @@ def bench(
     if sources and not files:
         raise InputError(f"There is no picture in {', '.join(sources)}; of documents draw the pages first.")
     found = nullcontext(files) if sources else rendered()
-    console = Console(stderr=True)
-    with found as pictures, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=turns)
-        rows, absent = measure(plan, pictures, progress=lambda done: bar.update(task, completed=done))
+    with found as pictures, counting("measuring", turns) as told:
+        rows, absent = measure(plan, pictures, progress=told)
     print(report.table(rows, absent))
     if json_:
         write_whole(json_, json.dumps(report.to_dict(rows, absent, pictures), indent=1).encode())

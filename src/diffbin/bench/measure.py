@@ -70,11 +70,12 @@ class Absent:
 
 
 def measure(
-    plan: Plan, pictures: Sequence[Path], *, progress: Callable[[int], None] | None = None
+    plan: Plan, pictures: Sequence[Path], *, progress: Callable[[int, int], None] = lambda *_: None
 ) -> tuple[list[Row], list[Absent]]:
     """Times every combination once a turn; each turn begins with the next picture.
 
-    `progress` is called with the number of turns done. Raises `InputError` for a picture that cannot be read.
+    `progress` is called with the number of turns done and their total. Raises `InputError` for a picture that cannot
+    be read.
     """
     for path in pictures:
         load(path)  # told before an engine starts
@@ -87,8 +88,7 @@ def measure(
         for row in rows:
             for name, ms in row.subject.measure([*pictures[first:], *pictures[:first]]).items():
                 row.times.setdefault(name, []).append(ms)
-        if progress:
-            progress(turn + 1)
+        progress(turn + 1, plan.turns)
     return rows, absent + missing
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from diffbin.terminal import progress
+from diffbin import options
+from diffbin.terminal import counting
 
 
 def pack(
@@ -20,16 +21,10 @@ def pack(
     ] = False,
 ) -> None:
     """Pack labelled pictures into shards, for training on many or fast."""
-    from diffbin.config import Source
     from diffbin.data.pack import pack as run
-    from diffbin.plain import from_dict
 
-    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
-    with progress() as bar:
-        task = bar.add_task("packing", total=None)
-        shards = run(
-            source, out=out, shard_mb=shard_mb, decoded=decoded,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
+    source = options.labelled(images, gt, format_, part)
+    with counting("packing") as told:
+        shards = run(source, out=out, shard_mb=shard_mb, decoded=decoded, progress=told)
     size = sum(shard.stat().st_size for shard in shards) / 1e6
     print(f"{out}: {len(shards)} {'shard' if len(shards) == 1 else 'shards'}, {size:.0f} MB")

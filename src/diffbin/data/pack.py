@@ -22,7 +22,7 @@ def pack(
     out: Path,
     shard_mb: int,
     decoded: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Path]:
     """Writes the pictures of a source and their labels into `out/000000.tar` and so on, in their order, with indices.
 
@@ -45,8 +45,7 @@ def pack(
             while done < len(pictures) and file.tell() < shard_mb * MB:
                 _add_sample(tar, f"{done:08d}", pictures[done], source.format, decoded)
                 done += 1
-                if progress:
-                    progress(done, len(pictures))
+                progress(done, len(pictures))
         read_index(path)
         shards += 1
     try:

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from diffbin.detections import Detections, Points
+from diffbin.detections import Detections
 
 FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'
 BEGINS = re.compile(re.escape(FIRST.strip()).encode() + b"$")  # of what others save, more may stand in the line
@@ -27,12 +27,8 @@ def attribute(value: str) -> str:
 def whole_pixels(detections: Detections) -> list[list[tuple[int, int]]]:
     """The outlines on whole pixels within the picture, as the formats want them."""
     height, width = detections.size
-    return [[_within(point, width, height) for point in polygon] for polygon in detections.polygons]
-
-
-def _within(point: Points, width: int, height: int) -> tuple[int, int]:
-    x, y = np.clip(point, 0, (width, height)).round().astype(int).tolist()
-    return x, y
+    within = (np.clip(polygon, 0, (width, height)).round().astype(int).tolist() for polygon in detections.polygons)
+    return [[(x, y) for x, y in polygon] for polygon in within]
 
 
 def box(points: list[tuple[int, int]]) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ import typer
 
 from diffbin import options
 from diffbin.errors import InputError, warn
-from diffbin.terminal import need_torch, progress
+from diffbin.terminal import counting, need_torch
 
 
 def evaluate(
@@ -37,28 +37,25 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
-    from diffbin.config import Source
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector, adjusted
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
     from diffbin.metrics.iou import MATCHINGS
-    from diffbin.plain import from_dict
 
     if matching not in MATCHINGS:
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
     if hard:
         check_file(hard)  # before the pictures are scored, not after
-    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+    source = options.labelled(images, gt, format_, part)
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-    with progress() as bar:
-        task = bar.add_task("scoring", total=None)
+    with counting("scoring") as told:
         report = run(
             adjusted(detector, settings, size=size),
             [source],
             "",
             matching="maximum" if matching == "maximum" else "greedy",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=told,
         )
     if hard:
         write_weights(hard, report.each)
@@ -84,26 +81,20 @@ def tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Choose input size and thresholds of a model on labelled pictures, by hmean at IoU 0.5."""
-    from diffbin.config import Source
     from diffbin.detector import Detector
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import FEWEST, list_labelled
     from diffbin.metrics.tune import choose, sizes_around
     from diffbin.metrics.tune import tune as run
-    from diffbin.plain import from_dict
 
     if out:
         need_torch("Writing a model")
         check_file(out, ".onnx")  # before settings are tried, not after
     detector = Detector(model)
-    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+    source = options.labelled(images, gt, format_, part)
     pictures, tried = list_labelled([source], ""), _sizes(sizes) or sizes_around(detector.preprocess.short_px)
-    with progress() as bar:
-        task = bar.add_task("trying", total=None)
-        settings = run(
-            detector, pictures, tried,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
+    with counting("trying") as bar:
+        settings = run(detector, pictures, tried, progress=bar)
     if len(pictures) < FEWEST:
         warn(f"{len(pictures)} pictures are too few to choose settings on; take {FEWEST} at least, better 100.")
     chosen = choose(settings)

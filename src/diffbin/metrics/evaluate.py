@@ -73,7 +73,7 @@ def evaluate(
     root: str,
     *,
     matching: Matching = "greedy",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Report:
     """Runs the detector on every picture of the sources and scores it at IoU 0.5.
 
@@ -84,8 +84,7 @@ def evaluate(
     trials = []
     for done, picture in enumerate(pictures, 1):
         trials.append(try_out(detector, picture))
-        if progress:
-            progress(done, len(pictures))
+        progress(done, len(pictures))
     return report(trials, detector.decode.score_threshold, matching=matching)
 
 

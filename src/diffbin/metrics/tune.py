@@ -56,7 +56,7 @@ def tune(
     pictures: Sequence[Labelled],
     short_px: Sequence[int],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Setting]:
     """The setting of the highest hmean for each input size, a short side in pixels, in the order given.
 
@@ -74,8 +74,7 @@ def tune(
             for settings, matches in trial.matches.items():
                 found = decode(prob, settings, scale=size.scale, size=size.original, stride=stride).clip()
                 matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
-        if progress:
-            progress(done, len(pictures))
+        progress(done, len(pictures))
     return [trial.best() for trial in trials]
 
 

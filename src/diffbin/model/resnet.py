@@ -150,7 +150,7 @@ def resnet18_dcnv2() -> ResNet:
 
 
 def resnet18_half() -> ResNet:
-    """Half the width, and three 3x3 convolutions for a stem: 2.8 M parameters, the embedded model's backbone."""
+    """Half the width, and three 3x3 convolutions for a stem: 2.8 M parameters."""
     return ResNet([BasicBlock] * 4, (2, 2, 2, 2), (32, 64, 128, 256), width=32, deep_stem=True)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import TaskID
 
+from diffbin import options
 from diffbin.errors import InputError
-from diffbin.terminal import need_torch, progress
+from diffbin.terminal import counting, need_torch, progress
 
 if TYPE_CHECKING:
     from diffbin.config import Recipe
@@ -41,12 +42,8 @@ def synth(
     originals = {"format": format_, "images": images, "labels": gt, "part": part, "unit": unit}
     config = from_dict(Synth, {"backgrounds": backgrounds, "originals": originals, "fonts": fonts, "unit": unit})
     config = override(config, assignments or [])
-    with progress() as bar:
-        task = bar.add_task("rendering", total=count)
-        render_set(
-            config, out=out, count=count, seed=seed, workers=workers,
-            progress=lambda done: bar.update(task, completed=done),
-        )  # fmt: skip
+    with counting("rendering", count) as told:
+        render_set(config, out=out, count=count, seed=seed, workers=workers, progress=told)
 
 
 def train(
@@ -123,12 +120,10 @@ def _train_by_recipe(
 def _train_further(
     model: str, images: Path, gt: Path, format_: str, assignments: list[str], out: Path, resume: bool, find_lr: bool
 ) -> None:
-    from diffbin.config import Source
-    from diffbin.plain import from_dict
     from diffbin.train import devices
     from diffbin.train.finetune import finetune, plan
 
-    source = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt)})
+    source = options.labelled(images, gt, format_)
     planned = plan(model, source, assignments)
     if devices.is_first():
         print(planned.sentence, flush=True)
@@ -156,11 +151,8 @@ def _look_for_rate(recipe: "Recipe", out: Path, start: "Start | None") -> None:
     from diffbin.train import devices
     from diffbin.train.rates import PAGE, find_rate
 
-    with progress() as bar:
-        task = bar.add_task("trying rates", total=None)
-        found = find_rate(
-            recipe, out=out, start=start, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with counting("trying rates") as told:
+        found = find_rate(recipe, out=out, start=start, progress=told)
     if devices.is_first():
         print(f"{found.sentence} The curve is in {out / PAGE}.")
 
@@ -183,12 +175,10 @@ def export(
     """Write a trained model as ONNX, with its settings and card inside, checked against PyTorch."""
     need_torch("Exporting")
     from diffbin import zoo
-    from diffbin.config import Source
     from diffbin.export import export as write
     from diffbin.files import check_file
     from diffbin.model.checkpoints import read_weights, write_weights
     from diffbin.overrides import override
-    from diffbin.plain import from_dict
 
     check_file(out, ".onnx")
     if weights:
@@ -201,7 +191,7 @@ def export(
             raise InputError("--int8 needs --calibrate DIR, and --images DIR and --gt DIR to compare the models on.")
         from diffbin.quantize import export_int8
 
-        judge = from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+        judge = options.labelled(images, gt, format_, part)
         report = export_int8(checkpoint, out, card=_read_card(card), calibration=calibrate, judge=judge, recipe=recipe)
         print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {report.sentence}")
     else:

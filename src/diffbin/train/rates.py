@@ -57,7 +57,7 @@ class Rates:
 
 
 def find_rate(
-    recipe: Recipe, *, out: Path, start: Start | None = None, progress: Callable[[int, int], None] | None = None
+    recipe: Recipe, *, out: Path, start: Start | None = None, progress: Callable[[int, int], None] = lambda *_: None
 ) -> Rates:
     """Writes `rates.csv` and `rates.html` to `out`; no weights are kept. `progress`: rates done, and their total.
 
@@ -71,8 +71,7 @@ def find_rate(
         losses: dict[float, float] = {}
         for done, rate in enumerate(RATES, 1):
             losses[rate] = short_run(run, recipe, batches, rate)
-            if progress:
-                progress(done, len(RATES))
+            progress(done, len(RATES))
             if not losses[rate] < HOPELESS * min(losses.values()):
                 break
     finally:

@@ -47,7 +47,7 @@ def measure(source: Source, root: str) -> Text:
     """Looks at the labels of up to 200 pictures, and at the headers of the pictures. Raises `InputError`."""
     pictures = list_pictures(source, root)
     regions, sides = [], []
-    for picture in pictures[:: max(1, len(pictures) // LOOKED_AT)]:
+    for picture in pictures[:: -(-len(pictures) // LOOKED_AT) or 1]:
         found, side = read_annotation(source, picture), min(picture.open().size)
         sides.append(side)
         regions += [

@@ -10,9 +10,6 @@ import numpy as np
 from diffbin.data.synth.colour import Colour, draw_ink
 from diffbin.data.synth.pixels import Picture
 
-Window = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels."""
-
 
 def add_clutter(rng: Random, picture: Picture) -> None:
     """Draws one thing somewhere in the `(h, w, 3)` uint8 picture, in place."""

@@ -15,49 +15,48 @@ from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError, InputError
-from diffbin.files import write_whole
+from diffbin.files import make_folder, write_whole
 from diffbin.plain import to_dict
 
 JPEG_QUALITY = 90
 
 
 def render_set(
-    config: Synth, *, out: Path, count: int, seed: int, workers: int, progress: Callable[[int], None] | None = None
+    config: Synth,
+    *,
+    out: Path,
+    count: int,
+    seed: int,
+    workers: int,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> None:
     """Writes `out/images/000000.jpg` and `out/gt/gt_000000.txt` and so on; picture i is that of seed `seed + i`.
 
     The files depend on the config and the seed alone, not on `workers` (0 = as many as there are cores). Pictures
     whose label file is there already are kept, so that a run that was broken off goes on. Each label file has a line
     `x1,y1,...,xn,yn,text` a region, in pixels; the text is `###` where it cannot be read.
-    `progress` is called with the number of pictures done, this one included.
+    `progress` is called with the number of pictures done, this one included, and their total.
     """
     if count < 0 or workers < 0:
         raise ConfigError(f"count and workers must not be negative; they are {count} and {workers}.")
     Renderer(config)  # finds a missing folder before processes are started
     for folder in ("images", "gt"):
-        _make_folder(out / folder)
+        make_folder(out / folder)
     _note_origin(config, out, seed)
     jobs = [(config, out, i, seed + i) for i in range(count)]
     workers = min(workers or os.cpu_count() or 1, count)
     if workers <= 1:
-        _report(map(_render_one, jobs), progress)
+        _report(map(_render_one, jobs), count, progress)
         return
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
-            _report(pool.map(_render_one, jobs, chunksize=4), progress)
+            _report(pool.map(_render_one, jobs, chunksize=4), count, progress)
     except BrokenProcessPool:
         raise ConfigError(
             "A process that renders has ended by itself: too little memory for --workers, or a script that calls this "
             'outside of `if __name__ == "__main__":`. The pictures that are done stay; the same call goes on.'
         ) from None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made: {error.strerror}.") from None
 
 
 def _note_origin(config: Synth, out: Path, seed: int) -> None:
@@ -68,10 +67,9 @@ def _note_origin(config: Synth, out: Path, seed: int) -> None:
     write_whole(path, origin.encode())
 
 
-def _report(done: Iterable[None], progress: Callable[[int], None] | None) -> None:
+def _report(done: Iterable[None], count: int, progress: Callable[[int, int], None]) -> None:
     for number, _ in enumerate(done, 1):
-        if progress:
-            progress(number)
+        progress(number, count)
 
 
 @cache
