@@ -48,9 +48,9 @@ class Preprocess:
         check_range("0 or more", self, ("max_ratio",))
 
     def resized(self, short_px: int) -> "Preprocess":
-        """The same shape of input, smaller or larger."""
+        """The same shape of input, smaller or larger; a larger one enlarges small pictures more."""
         times = short_px / self.short_px
-        long_px, most = round(self.long_px * times), self.max_ratio * times
+        long_px, most = round(self.long_px * times), self.max_ratio * max(times, 1.0)
         return replace(self, short_px=short_px, long_px=long_px, max_ratio=most)
 
 

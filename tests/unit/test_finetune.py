@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import page, small_recipe
+from diffbin import recipes
 from diffbin.cli import app
 from diffbin.config import Source
 from diffbin.detector import Detector
@@ -48,6 +49,10 @@ def test_settings_follow_from_the_labels(tmp_path: Path) -> None:
     assert small.preprocess.short_px == 416  # 18 px of 96 would be 32 px at 171, below the bounds
     assert small.augment.rotate_deg == 10 and small.decode.shape == "quad" and small.train.steps == 300
     assert small.augment.scale_min < 416 / 96 < small.augment.scale_max
+    words = recipes.load("diffbin_words")
+    assert small.preprocess.max_ratio == 0 and words.preprocess.max_ratio == 2.5
+    assert suit(words, source, 12, text).preprocess.max_ratio == pytest.approx(2 * 416 / 96), "these are small"
+    assert suit(words, source, 12, Text(0.05, 0.3, 0.5, 0.5, 720)).preprocess.max_ratio == 2.5
     curved = suit(small_recipe(tmp_path), source, 5000, Text(0.05, 0.3, 0.5, 0.5, 720))
     assert curved.preprocess.short_px == 640 and curved.decode.shape == "polygon" and curved.augment.rotate_deg == 30
     assert curved.train.steps == 4000 and curved.data.validation[0].part == "9::10"

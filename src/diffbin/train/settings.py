@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from diffbin.config import Augment, Data, Optim, Recipe, Source, Train
+from diffbin.config import Augment, Data, Optim, Preprocess, Recipe, Source, Train
 from diffbin.data.annotations import list_pictures, read_annotation, take_part
 from diffbin.detections import Points
 from diffbin.errors import TrainingError
@@ -75,6 +75,11 @@ def _shape(polygon: Points, side: int) -> tuple[float, float, float, int]:
     return lengths.min() / side, lengths.max() / side, min(degrees, 180 - degrees, abs(90 - degrees)), len(polygon)
 
 
+def _input(own: Preprocess, short_px: int, scale: float) -> Preprocess:
+    """Of the short side asked for; pictures half as large as most, which are seen at `scale`, are as large in it."""
+    return replace(own.resized(short_px), max_ratio=max(own.max_ratio, 2 * scale) if own.max_ratio else 0.0)
+
+
 def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
     """The model's own recipe, for `count` pictures with this text."""
     short = _multiple(HEIGHT_PX / text.height, SHORT_PX)
@@ -87,7 +92,7 @@ def suit(recipe: Recipe, source: Source, count: int, text: Text) -> Recipe:
     return replace(
         recipe,
         loss=replace(recipe.loss, distill_weight=0.0),  # its teacher is not there any more
-        preprocess=recipe.preprocess.resized(short),
+        preprocess=_input(recipe.preprocess, short, scale),
         decode=replace(recipe.decode, shape="polygon" if text.curved > CURVED_SHARE else recipe.decode.shape),
         augment=Augment(
             crop_px=_multiple(1.2 * text.width * short, CROP_PX),
