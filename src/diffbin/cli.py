@@ -56,7 +56,7 @@ def main() -> None:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         print(f"diffbin: The output cannot be written: {error.strerror}.", file=sys.stderr)
         os._exit(2)  # what is still in its buffer would fail again at an orderly end

@@ -17,7 +17,8 @@ Points = NDArray[np.float32]
 
 GAP_HEIGHTS = 1.0  # white between columns, in heights of their text
 COLUMN_LINES = 3  # of a column at least
-ENOUGH_LINES = 40  # to tell a table from a column of text; of a long table each row would look down all of it
+ENOUGH_LINES = 40  # to tell that no column is text; of a long table each row would look down all of it
+SURELY_ENOUGH_LINES = 120  # to tell that the first one is none
 AGREEING = 8  # regions that tell an angle at least
 LONG_RATIO = 5.0  # of the sides of a region that tells one by itself
 SPREAD = math.radians(4)  # of the middle half of the angles
@@ -153,7 +154,7 @@ def _skew(polygons: Sequence[Points], boxes: NDArray[np.float32]) -> float:
 
 def _long_angle(polygon: Points) -> float | None:
     """Of a region several times as long as high, its angle in radians between straight up and straight down."""
-    (_, sides, degrees) = cv2.minAreaRect(polygon)
+    _, sides, degrees = cv2.minAreaRect(np.asarray(polygon, np.float32))
     if max(sides) < LONG_RATIO * min(sides):
         return None
     angle = np.deg2rad(degrees if sides[0] > sides[1] else degrees + 90)
@@ -224,14 +225,11 @@ def _columns(boxes: _Boxes, lines: list[list[int]]) -> tuple[list[list[int]], in
         if not found and (gaps or rows == COLUMN_LINES):
             break
         cover, gaps, rows = wider, found, rows + 1
-        if rows == ENOUGH_LINES:
-            first = [[i for i in line if boxes.left[i] < gaps[0]] for line in lines[:rows]]
-            if not _is_text(boxes, first, height):
+        if rows in (ENOUGH_LINES, SURELY_ENOUGH_LINES):
+            text = [_is_text(boxes, column, height) for column in _parted(boxes, lines[:rows], gaps)]
+            if not any(text if rows == ENOUGH_LINES else text[:1]):
                 return [], 1
-    columns = [[list[int]() for _ in range(rows)] for _ in range(len(gaps) + 1)]
-    for row, line in enumerate(lines[:rows]):
-        for i in line:
-            columns[bisect(gaps, boxes.left[i])][row].append(i)
+    columns = _parted(boxes, lines[:rows], gaps)
     kept = list[list[list[int]]]()
     for column in columns:
         if not kept or _is_text(boxes, column, height):
@@ -241,6 +239,15 @@ def _columns(boxes: _Boxes, lines: list[list[int]]) -> tuple[list[list[int]], in
     if len(kept) < 2 or not _is_text(boxes, kept[0], height):
         return [], 1
     return [[i for line in column for i in line] for column in kept], rows
+
+
+def _parted(boxes: _Boxes, lines: list[list[int]], gaps: list[float]) -> list[list[list[int]]]:
+    """Of each column between the gaps, from the left, what stands in it of each line."""
+    columns = [[list[int]() for _ in lines] for _ in range(len(gaps) + 1)]
+    for row, line in enumerate(lines):
+        for i in line:
+            columns[bisect(gaps, boxes.left[i])][row].append(i)
+    return columns
 
 
 def _joined(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -62,7 +62,7 @@ class Detector:
         self.engine = model
         self.decode = decode or self.engine.recipe.decode
         own = self.engine.recipe.preprocess
-        self.preprocess = preprocess or own
+        self.preprocess = self._given = preprocess or own  # the second stays where sizes follow each other
         self._sized = (self.preprocess.short_px, self.preprocess.long_px) != (own.short_px, own.long_px)
         self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
 
@@ -87,7 +87,7 @@ class Detector:
         whole = isinstance(short_px, Integral) and not isinstance(short_px, bool)
         if not whole or not 1 <= short_px <= legibility.LARGEST_SIZE:
             raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to 4096.")
-        preprocess = self.preprocess.resized(short_px)
+        preprocess = self._given.resized(short_px)
         return self._with(preprocess=preprocess, _sized=True)
 
     def _with(self, **changes: object) -> "Detector":

@@ -19,6 +19,8 @@ DiffbinWarning        told and gone on with; the command line prints its text
 import sys
 import warnings
 
+PACKAGE = __name__.rpartition(".")[0] + "."
+
 
 class DiffbinError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with code 2."""
@@ -75,7 +77,7 @@ class TrainingWarning(DiffbinWarning):
 def warn(told: str, category: type[DiffbinWarning] = DiffbinWarning) -> None:
     """Gives a warning of the line that called the package, by whichever function; of no line in a stream's thread."""
     frame, level = sys._getframe(), 1
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("diffbin."):
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(told, category, stacklevel=level)
 

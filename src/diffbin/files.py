@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from diffbin.errors import InputError
 
@@ -72,6 +72,24 @@ def _lock(file: BinaryIO) -> None:
         except OSError as error:
             if error.errno != errno.EDEADLK:  # which says that ten seconds have passed
                 return
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A file that is open for reading bytes."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_open(file: Readable, most: int) -> bytes:
+    """What is left of an open file, of one that has more than `most` bytes one more. Raises `InputError`."""
+    content = b""
+    try:
+        while len(content) <= most and (part := file.read(most + 1 - len(content))):
+            content += part  # a file without a buffer may give less than there is
+    except (OSError, ValueError, TypeError) as error:  # the second where it is closed or no UTF-8, the third of a text
+        raise InputError(f"The open file cannot be read ({error}); open it in binary mode.") from None
+    return content
 
 
 def check_file(path: Path, suffix: str = "") -> None:

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
 from diffbin.errors import InputError, LimitError, warn
+from diffbin.files import Readable, read_open
 from diffbin.rgb import Picture
 
 
@@ -28,7 +29,7 @@ class Loadable(Protocol):
     def load(self) -> Picture: ...
 
 
-ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | BinaryIO | NDArray[Any] | Image.Image | Loadable
+ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | Readable | NDArray[Any] | Image.Image | Loadable
 
 MAX_BYTES = 256 << 20  # of an encoded picture
 MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
@@ -72,8 +73,8 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
     """
     if isinstance(source, str | Path):
         return _from_bytes(read_bytes(source), str(source), config)
-    if hasattr(source, "read"):  # a file, open already
-        source = source.read(MAX_BYTES + 1)
+    if isinstance(source, Readable):
+        source = read_open(source, MAX_BYTES)
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "the picture", config)
     if isinstance(source, np.ndarray):

@@ -23,7 +23,8 @@ from PIL import Image
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Loaded, Resize, load
+from diffbin.files import Readable, read_open
+from diffbin.image import MAX_BYTES, ImageSource, Loaded, Resize, load
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,8 @@ def stream(
     stages: Stages, source: Iterable[ImageSource], *, batch_size: int, workers: int, runs: int
 ) -> Generator[Result, None, None]:
     """See `Detector.stream`."""
-    if isinstance(source, str | bytes | np.ndarray) or not isinstance(source, Iterable):
+    one = isinstance(source, str | bytes | bytearray | memoryview | np.ndarray | Readable)
+    if one or not isinstance(source, Iterable):
         raise InputError("A stream is of several pictures: give a list or any other iterable of them.")
     for name, number in (("batch_size", batch_size), ("workers", workers), ("runs", runs)):
         if not isinstance(number, Integral) or number < 1:
@@ -132,9 +134,11 @@ class _Pipeline:
         answer: Future[Detections] = Future()
         if isinstance(source, np.ndarray):
             source = source.copy()  # cameras fill one array again and again
-        elif isinstance(source, Image.Image) or hasattr(source, "read"):  # closed, or at the next frame, in its turn
+        elif isinstance(source, bytearray | memoryview):
+            source = bytes(source)
+        elif isinstance(source, Image.Image | Readable):  # closed, or at the next frame, in its turn
             try:
-                source = load(source)
+                source = read_open(source, MAX_BYTES) if isinstance(source, Readable) else load(source)
             except InputError as error:
                 answer.set_exception(error)
                 return answer

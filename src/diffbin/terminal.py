@@ -24,7 +24,7 @@ def counting(what: str, total: int | None = None) -> Iterator[Callable[[int, int
     """A bar while the block runs; it yields what is called with how much is done and with how much there is."""
     with progress() as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def need_torch(what: str) -> None:

@@ -71,6 +71,10 @@ def test_a_recipe_may_import_what_lies_beside_it(tmp_path: Path) -> None:
     (tmp_path / "long.py").write_text("from family import BASE as RECIPE\n")
     before = list(sys.path)
     assert recipes.load(str(tmp_path / "long.py")).name == "diffbin_words" and sys.path == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "family.py").write_text("from diffbin.recipes.diffbin_lines import RECIPE as BASE\n")
+    shutil.copy(tmp_path / "long.py", tmp_path / "other")
+    assert recipes.load(str(tmp_path / "other" / "long.py")).name == "diffbin_lines"
 
 
 @pytest.mark.parametrize(

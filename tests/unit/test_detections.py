@@ -75,7 +75,20 @@ def test_a_long_table_is_read_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detections, "_is_text", counted)
     rows = [(left, 30 * row, 60, 20) for row in range(400) for left in (0, 200, 400)]
     assert order(placed(*rows)) == rows
-    assert len(looks) <= 2 * 400 and max(looks) <= detections.ENOUGH_LINES
+    assert len(looks) <= 4 * 400 and max(looks) <= detections.ENOUGH_LINES
+
+
+def test_a_column_may_begin_with_short_lines() -> None:
+    left = [(0, 30 * row, 60 if row < 22 else 300, 20) for row in range(60)]
+    right = column(400, 0, 60)
+    assert order(placed(*left, *right)) == [*left, *right]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_numbers_of_any_kind_are_ordered(kind: type) -> None:
+    polygons: list[Any] = [box(5, 30.0 * row, 200).astype(kind) for row in range(9, -1, -1)]
+    found = Detections(polygons, np.ones(10, np.float32), (400, 400)).in_reading_order()
+    assert [p[0, 1] for p in found.polygons] == [30 * row for row in range(10)]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ def test_a_small_picture_is_enlarged_no_further_than_the_model_knows() -> None:
     assert DARK.prepare(DARK.load(small))[0].ratio == pytest.approx(3.2)
     assert detector.prepare(detector.load(small))[0].resized == (75, 100)
     assert detector.with_size(192).prepare(detector.load(small))[0].ratio == 5, "asked for"
+    assert detector.with_size(192).with_size(96).preprocess == detector.with_size(48).with_size(96).preprocess
+    assert detector.with_size(48).with_size(96).preprocess == detector.preprocess
     assert detector.with_size(60).prepare(detector.load(small))[0].ratio == 2, "no smaller than asked for"
     assert detector.prepare(detector.load(PICTURE))[0] == DARK.prepare(DARK.load(PICTURE))[0]
 

@@ -136,4 +136,5 @@ def test_hocr() -> None:
         "class": "ocr_line", "id": "line_2", "title": "bbox 180 0 200 44; poly 190 0 200 30 180 44"
     }  # fmt: skip
     assert lines[1][0].attrib == {"class": "ocrx_word", "title": "bbox 180 0 200 44; x_wconf 12"}
+    assert "/></span>" not in text and "<title></title>" in text, "HTML knows no empty elements of these names"
     assert "ocr_carea" not in FORMATS["hocr"].write(NONE, "").partition("</head>")[2]

@@ -61,6 +61,14 @@ def test_a_tiff_is_turned_once(orientation: int, compression: str) -> None:
     assert np.array_equal(load(tiff), upright)
 
 
+class Pieces(io.BytesIO):
+    """A file that gives a few bytes at a time, as a pipe does."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most 100 of them."""
+        return super().read(min(size or 0, 100))
+
+
 def test_open_files_and_other_bytes(tmp_path: Path) -> None:
     png = encode(Image.fromarray(PICTURE), "PNG")
     (tmp_path / "a.png").write_bytes(png)
@@ -69,8 +77,12 @@ def test_open_files_and_other_bytes(tmp_path: Path) -> None:
     with (tmp_path / "a.png").open("rb") as file:
         assert np.array_equal(load(file), PICTURE)
     (tmp_path / "a.txt").write_text("a.png")
-    with (tmp_path / "a.txt").open() as text, pytest.raises(InputError, match="not str"):
-        load(text)  # type: ignore[arg-type]
+    for kind in ("a.txt", "a.png"):
+        with (tmp_path / kind).open() as text, pytest.raises(InputError, match="open it in binary mode"):
+            load(text)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="closed file"):
+        load(file)
+    assert np.array_equal(load(Pieces(png)), PICTURE)
 
 
 def test_modes() -> None:

@@ -293,8 +293,8 @@ def test_nothing_is_computed_for_those_who_have_gone() -> None:
 
 def test_scripts_of_other_pages_may_ask_where_that_is_allowed() -> None:
     page = "https://example.com"
-    asking = {"Origin": page, "Access-Control-Request-Method": "POST"}
-    with running(application(Detector(DarkIsText()), origins=[page])) as port:
+    asking = {"Origin": page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    with running(application(Detector(DarkIsText()), origins=[f"{page}/"])) as port:
         for origin, allowed in ((page, page), ("https://other.org", None)):
             status, headers, _ = ask(port, "/detect", PICTURE, {"Origin": origin})
             assert status == 200 and headers.get("access-control-allow-origin") == allowed

@@ -1,5 +1,6 @@
 """The pictures of a `Source`, each with the place of its label."""
 
+import io
 import os
 import re
 from collections import Counter
@@ -28,11 +29,11 @@ from diffbin.data.labels import (
     synthtext_names,
 )
 from diffbin.data.lines import join_words
-from diffbin.data.picture import PictureFile, Pixels, open_picture, orientation
+from diffbin.data.picture import QUARTER_TURNS, PictureFile, Pixels, open_picture, orientation
 from diffbin.data.targets import is_too_small
 from diffbin.detections import Points
 from diffbin.errors import ConfigError, InputError, warn
-from diffbin.image import SUFFIXES
+from diffbin.image import SUFFIXES, header_size, read_bytes
 
 T = TypeVar("T")
 
@@ -117,7 +118,9 @@ def _sized(source: Source, pictures: Sequence[Picture]) -> Iterator[tuple[str, t
         with suppress(InputError):
             found = read_annotation(source, picture)
             kept = [polygon for polygon, skip in zip(found.polygons, found.ignored, strict=True) if not skip]
-            yield str(picture.label.path), picture.open().size, kept
+            height, width = header_size(content := read_bytes(picture.image), str(picture.image))
+            turned = picture.upright and orientation(io.BytesIO(content)) in QUARTER_TURNS
+            yield str(picture.label.path), (width, height) if turned else (height, width), kept
 
 
 def warn_of_turned(pictures: Sequence[Picture]) -> None:

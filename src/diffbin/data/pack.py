@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diffbin.config import Source
-from diffbin.data.annotations import READERS, Picture, list_pictures
+from diffbin.data.annotations import READERS, Picture, list_pictures, warn_of_labels
 from diffbin.data.instances import dump_instances
 from diffbin.data.picture import dump_raw
 from diffbin.data.shards import read_index
@@ -36,6 +36,8 @@ def pack(
     pictures = list_pictures(source, "")
     if not pictures:
         raise InputError(f'part "{source.part}" leaves no picture of {source.images}; give another, or none for all.')
+    if source.format != "synthtext":  # too many to look at, in one file
+        warn_of_labels(source, pictures)
     unfinished, shards = out.with_name(out.name + ".part"), 0
     _clear(unfinished)
     done = 0

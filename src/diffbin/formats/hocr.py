@@ -12,7 +12,7 @@ HEAD = f"""{FIRST}<html xmlns="http://www.w3.org/1999/xhtml">
   <meta charset="utf-8"/>
   <meta name="ocr-system" content="diffbin"/>
   <meta name="ocr-capabilities" content="ocr_page ocr_carea ocr_line ocrx_word"/>
-  <title/>
+  <title></title>
  </head>
 """
 

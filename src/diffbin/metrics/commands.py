@@ -93,8 +93,8 @@ def tune(
     detector = Detector(model)
     source = options.labelled(images, gt, format_, part)
     pictures, tried = list_labelled([source], ""), _sizes(sizes) or sizes_around(detector.preprocess.short_px)
-    with counting("trying") as bar:
-        settings = run(detector, pictures, tried, progress=bar)
+    with counting("trying") as count:
+        settings = run(detector, pictures, tried, progress=count)
     if len(pictures) < FEWEST:
         warn(f"{len(pictures)} pictures are too few to choose settings on; take {FEWEST} at least, better 100.")
     chosen = choose(settings)

@@ -6,7 +6,7 @@ from itertools import product
 
 from diffbin.config import Decode, Preprocess
 from diffbin.data.annotations import read_annotation
-from diffbin.decode import decode
+from diffbin.decode import decode, for_map
 from diffbin.detector import Detector
 from diffbin.image import Resize
 from diffbin.metrics.evaluate import Labelled
@@ -64,7 +64,8 @@ def tune(
     ratio, and scored under 12 score thresholds, with the detector's own besides where these are others. `progress` is
     called with the pictures done and their total.
     """
-    stride = detector.engine.recipe.model.map_stride
+    own = detector.engine.recipe
+    stride = own.model.map_stride
     trials = [Trials(detector, detector.preprocess.resized(size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
         wanted, image = read_annotation(source, picture), picture.read()
@@ -72,7 +73,8 @@ def tune(
             size = Resize.fit(image.shape[:2], trial.detector.preprocess)
             prob = trial.detector.prob(image)
             for settings, matches in trial.matches.items():
-                found = decode(prob, settings, scale=size.scale, size=size.original, stride=stride).clip()
+                config = for_map(settings, prob, stride, own.preprocess)
+                found = decode(prob, config, scale=size.scale, size=size.original, stride=stride).clip()
                 matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
         progress(done, len(pictures))
     return [trial.best() for trial in trials]

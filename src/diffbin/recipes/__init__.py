@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from contextlib import suppress
@@ -49,7 +50,7 @@ def _run(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"There is no recipe file {path}.")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
+    folder, before = str(path.resolve().parent), set(sys.modules)
     sys.path.insert(0, folder)  # as when Python runs it: it may import what lies beside it
     try:
         spec.loader.exec_module(module)
@@ -64,4 +65,7 @@ def _run(path: Path) -> ModuleType:
     finally:
         with suppress(ValueError):  # it may have changed the list itself
             sys.path.remove(folder)
+        for other in set(sys.modules) - before:  # another recipe may have one of that name beside it
+            if str(getattr(sys.modules[other], "__file__", None) or "").startswith(folder + os.sep):
+                del sys.modules[other]
     return module

@@ -20,7 +20,7 @@ UNNAMED = "picture"
 WHAT = "What was sent"  # in the place of a file's name
 LONGEST_PX = 65_535  # of a side, as of JPEG; narrow pictures are padded, and cost more than their pixels
 SLOW = tuple(f"P{kind}".encode() for kind in "123456fFyY0")  # PPM and its kin
-DISCARDING = 3.0  # seconds at most
+DISCARDING, IDLE = 3.0, 0.5  # seconds
 JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # where one begins; among coded pixels a byte of 255 is never followed so
 
 
@@ -82,23 +82,26 @@ class Arriving:
     """The messages of a request as they come, and whether its body has come whole."""
 
     def __init__(self, receive: Receive) -> None:
-        self._receive, self.whole = receive, False
+        self._receive, self.begun, self.whole = receive, False, False
 
     async def receive(self) -> Message:
         """See ASGI."""
         message = await self._receive()
+        self.begun = True
         self.whole = self.whole or not message.get("more_body", False)  # of a client that has gone nothing comes
         return message
 
     async def discard(self, most: int) -> None:
-        """Takes in what is still to come, no more than this many bytes and for no longer than `DISCARDING`.
+        """Takes in what is still to come, no more than this many bytes, for no longer than `DISCARDING`, and no more
+        once nothing has come for `IDLE`.
 
         A client that sends all before it reads an answer would find the connection closed instead of its error.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(DISCARDING):
                 while not self.whole and most > 0:
-                    most -= len((await self.receive()).get("body", b""))
+                    async with asyncio.timeout(IDLE):
+                        most -= len((await self.receive()).get("body", b""))
 
 
 def check(content: bytes, limits: Limits) -> None:

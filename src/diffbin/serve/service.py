@@ -62,8 +62,13 @@ def application(
     """An ASGI application, for uvicorn or to be mounted in another one; `name` is what it calls the model, `origins`
     are the addresses of web pages whose scripts may ask it, as `https://example.com`, or `*`."""
     service = Service(detector, name, limits)
-    told = ["X-Diffbin-Warning", "Retry-After"]
-    others = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], expose_headers=told)
+    others = Middleware(
+        CORSMiddleware,
+        allow_origins=[origin.rstrip("/") for origin in origins],
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["X-Diffbin-Warning", "Retry-After"],
+    )
     return Starlette(
         routes=[
             Route("/", service.page),
@@ -119,7 +124,7 @@ class Service:
 
     def __init__(self, detector: Detector, name: str, limits: Limits) -> None:
         self._detector, self._name, self._limits = detector, name, limits
-        self._metrics, self._under_way = Metrics(), 0
+        self._metrics, self._under_way, self._discarded = Metrics(), 0, 0
         self._pool = self._new_pool()
         self._turns = asyncio.Semaphore(limits.at_once)
 
@@ -142,9 +147,9 @@ class Service:
             response = await self._detect(Request(request.scope, arriving.receive))
         except (HTTPException, ClientDisconnect, InputError, ConfigError) as error:
             response = _told(error)
-            waits = "expect" in request.headers  # to be told to go on, and has sent nothing yet
+            waits = "expect" in request.headers and not arriving.begun  # to be told to go on
             if not waits and response.status_code != 408:
-                await arriving.discard(self._limits.bytes)
+                await self._discard(arriving)
         except Exception:  # no fault of the one who asks; the server logs it
             self._metrics.answered(500)
             raise
@@ -165,6 +170,15 @@ class Service:
         headers = {"X-Diffbin-Warning": _line(warned)} if warned else {}
         text = asked.way.head + asked.way.write(found, name)
         return Response(text, media_type=KINDS[asked.way.suffix], headers=headers)
+
+    async def _discard(self, arriving: body.Arriving) -> None:
+        """Of as many requests at once as may be under way; of more the connection is closed."""
+        if self._discarded < self._limits.requests:
+            self._discarded += 1
+            try:
+                await arriving.discard(self._limits.bytes)
+            finally:
+                self._discarded -= 1
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -83,9 +83,9 @@ def train(
             raise InputError("--from MODEL needs --images DIR and --gt DIR.")
         if weights or backbone:
             raise InputError("--from says what to start from; leave --weights and --backbone out.")
-        _train_further(
-            model, images, gt, format_, assignments or [], out or Path("runs") / images.resolve().name, resume, find_lr
-        )
+        named = images.resolve() if images.name in ("", "..") else images
+        out = out or Path("runs") / named.name
+        _train_further(model, images, gt, format_, assignments or [], out, resume, find_lr)
         return
     if images or gt:
         raise InputError("--images and --gt go with --from; a recipe names its pictures: --set data.root=DIR.")

@@ -117,8 +117,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
             "`diffbin zoo list`, a checkpoint .pt, or .safetensors."
         )
     stored, weights = checkpoints.read_weights(path)
-    own = [text.strip().removeprefix(TRAINED_ON) for text in assignments if text.strip().startswith(TRAINED_ON)]
-    source = override(source, own)  # it says which pictures there are, and what their labels mean
+    told = [text.strip().removeprefix(TRAINED_ON) for text in assignments]
+    source = override(source, [text for text in told if text.partition("=")[0].strip() in LABELS])
     count = len(list_labelled([source], ""))
     text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
     suited = suit(stored, source, count, text)
