@@ -57,16 +57,11 @@ def serve(
     ),
 ) -> None:
     """Answer over HTTP: a page to try it, POST /detect, /info, /health, /metrics. Ctrl-C ends it."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads, should it compute
-    try:
-        import uvicorn  # noqa: F401
-
-        from diffbin.serve.service import application
-    except ModuleNotFoundError as error:
-        raise DependencyError(f"Serving needs {error.name}: {way_to_install('serve')}.") from None
+    _need_server()
     import numpy as np
 
     from diffbin.detector import Detector, adjusted
+    from diffbin.serve.service import application
 
     limits = Limits(
         bytes=round(max_mb * MEGA),
@@ -87,6 +82,16 @@ def serve(
             place,
             round(2 * timeout) + COMPUTING_S,
         )
+
+
+def _need_server() -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads, should it compute
+    try:
+        import uvicorn  # noqa: F401
+
+        import diffbin.serve.service  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise DependencyError(f"Serving needs {error.name}: {way_to_install('serve')}.") from None
 
 
 def _run(app: "Starlette", place: socket.socket, grace_s: int) -> NoReturn:
