@@ -40,6 +40,7 @@ def decode(
     scale: tuple[float, float] = (1.0, 1.0),
     size: tuple[int, int] | None = None,
     stride: int = 1,
+    known: Preprocess | None = None,
 ) -> Detections:
     """Regions in a probability map.
 
@@ -47,9 +48,13 @@ def decode(
     scale   `(x, y)` pixels of the network's input for one of the original picture; coordinates are divided by it
     size    `(h, w)` of the original picture, for the answer; that of the map unless given
     stride  of the map: pixels of the network's input for one of its own, which lies in their middle
+    known   the model's own input, for which `max_candidates` is meant: a larger map has room for more
 
     The regions come with the lowest first (the order of the contours), clockwise, and are not clipped to the picture.
     """
+    if known:
+        inputs = math.ceil(prob.size * stride**2 / (known.short_px * known.long_px))
+        config = replace(config, max_candidates=config.max_candidates * max(inputs, 1))
     outlines, scores = [], []
     for outline in _outlines(prob, config):
         score = mean_inside(prob, outline)
@@ -98,12 +103,6 @@ def _surely_narrow(contour: Integers, config: Decode) -> bool:
         return len(contour) < 4
     _, _, width, height = cv2.boundingRect(contour)
     return (min(width, height) - 1) * (1 + config.unclip_ratio) + 2 * config.rim_px + 2 < config.min_width_px
-
-
-def for_map(config: Decode, prob: ProbMap, stride: int, known: Preprocess) -> Decode:
-    """With as many candidates as a map of this size has room for: `max_candidates` is meant for the model's input."""
-    inputs = math.ceil(prob.size * stride**2 / (known.short_px * known.long_px))
-    return replace(config, max_candidates=config.max_candidates * max(inputs, 1))
 
 
 def mean_inside(prob: ProbMap, outline: Integers) -> float:

@@ -82,7 +82,10 @@ class Detections:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Detections":
-        """What `to_dict` makes, or a line of `diffbin detect` once `json.loads` has read it."""
+        """What `to_dict` makes, or a line of `diffbin detect` once `json.loads` has read it.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for anything else.
+        """
         height, width = content["size"]
         polygons = [np.array(region["polygon"], np.float32).reshape(-1, 2) for region in content["regions"]]
         scores = np.array([region["score"] for region in content["regions"]], np.float32)

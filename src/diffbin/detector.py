@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess, Runtime
-from diffbin.decode import decode, for_map
+from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
 from diffbin.image import ImageSource, Loaded, Resize, load_for
+from diffbin.legibility import LARGEST_SIZE
 from diffbin.overrides import override
 from diffbin.plain import from_dict, to_dict
 from diffbin.rgb import Picture
@@ -85,8 +86,8 @@ class Detector:
         `ConfigError` where it is no whole number from 1 to 4096.
         """
         whole = isinstance(short_px, Integral) and not isinstance(short_px, bool)
-        if not whole or not 1 <= short_px <= legibility.LARGEST_SIZE:
-            raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to 4096.")
+        if not whole or not 1 <= short_px <= LARGEST_SIZE:
+            raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to {LARGEST_SIZE}.")
         preprocess = self._given.resized(short_px)
         return self._with(preprocess=preprocess, _sized=True)
 
@@ -209,10 +210,9 @@ class Detector:
         return self._decoded(resize.crop(prob), resize)
 
     def _decoded(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
-        own = self.engine.recipe
-        stride = own.model.map_stride
-        config = for_map(self.decode, prob, stride, own.preprocess)
-        found = decode(prob, config, scale=resize.scale, size=resize.original, stride=stride)
+        own, size = self.engine.recipe, resize.original
+        stride, known = own.model.map_stride, own.preprocess
+        found = decode(prob, self.decode, scale=resize.scale, size=size, stride=stride, known=known)
         return found.clip().in_reading_order()
 
 

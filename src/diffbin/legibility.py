@@ -16,8 +16,8 @@ READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is foun
 SMALL_PX = 15  # the median of what is found on pages whose print is lost is lower; in photographs of streets it is not
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
-LARGEST_SIZE = 4096  # that --size takes
 SHRUNK = 0.8  # seen at this share of its size or more, a picture gains little by a larger input
+LARGEST_SIZE = 4096  # that --size takes
 
 
 def wanted_ratio(found: Detections, resize: Resize) -> float:

@@ -121,5 +121,7 @@ def on_plain(strips: Callable[[], Iterable[NDArray[np.uint8]]], size: tuple[int,
 
 
 def _over(strip: NDArray[np.uint8], behind: int) -> NDArray[np.uint8]:
+    if strip[:, :, 3].min() == 255:  # as nearly all screenshots
+        return strip[:, :, :3]
     alpha = strip[:, :, 3:].astype(np.uint16)
     return ((strip[:, :, :3] * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import ProbMap, decode, for_map
+from diffbin.decode import ProbMap, decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError
@@ -70,9 +70,8 @@ def _edge(config: Preprocess) -> int:
 def detect(picture: Picture, side_px: int, engine: Engine, preprocess: Preprocess, config: Decode) -> Detections:
     """The text of a `(h, w, 3)` uint8 RGB picture, looked at in tiles of this side; see `decode`."""
     prob, scale = look(picture, side_px, engine, preprocess, config.mask_threshold)
-    stride = engine.recipe.model.map_stride
-    config = for_map(config, prob, stride, engine.recipe.preprocess)
-    return decode(prob, config, scale=scale, size=(picture.shape[0], picture.shape[1]), stride=stride)
+    own, size = engine.recipe, (picture.shape[0], picture.shape[1])
+    return decode(prob, config, scale=scale, size=size, stride=own.model.map_stride, known=own.preprocess)
 
 
 def look(

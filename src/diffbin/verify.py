@@ -100,8 +100,9 @@ class _Way:
         """The map, and the regions in it."""
         prob, settings = self.detector.prob(picture), self.detector.decode
         resize = Resize.fit((picture.shape[0], picture.shape[1]), self.detector.preprocess)
-        stride = self.detector.engine.recipe.model.map_stride
-        return prob, decode(prob, settings, scale=resize.scale, size=resize.original, stride=stride).clip()
+        own, size = self.detector.engine.recipe, resize.original
+        stride, known = own.model.map_stride, own.preprocess
+        return prob, decode(prob, settings, scale=resize.scale, size=size, stride=stride, known=known).clip()
 
     def compare(self, answer: Answer, reference: Answer, annotation: Annotation | None) -> None:
         """One picture's answers."""

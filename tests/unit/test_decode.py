@@ -1,12 +1,14 @@
 """Decoding beyond parity: what the answer promises."""
 
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import decode, for_map, mean_inside
+from diffbin.decode import decode, mean_inside
 from diffbin.geometry import Integers, Rings, grow_convex, signed_area
 from diffbin.metrics.iou import compare
 
@@ -94,9 +96,13 @@ def test_nothing_and_everything() -> None:
 
 
 def test_a_larger_map_has_room_for_more_candidates() -> None:
-    known, config = Preprocess(long_px=128, short_px=64), Decode(max_candidates=10)
-    for size, stride, most in (((64, 128), 1, 10), ((32, 64), 2, 10), ((8, 8), 1, 10), ((65, 128), 1, 20)):
-        assert for_map(config, np.zeros(size, np.float32), stride, known).max_candidates == most
+    known, config = Preprocess(long_px=128, short_px=64), Decode(max_candidates=10, min_width_px=0.0)
+    for size, stride, most in (((64, 128), 1, 10), ((32, 64), 2, 10), ((65, 128), 1, 20), ((33, 64), 2, 20)):
+        prob = np.zeros(size, np.float32)
+        for x, y in product(range(2, size[1] - 6, 8), range(2, size[0] - 6, 8)):
+            prob[y : y + 4, x : x + 4] = 1
+        found = [len(decode(prob, config, stride=stride, known=own)) for own in (known, None)]
+        assert found == [most + 1, 11], "one more than it says, as the reference"
 
 
 def test_speckles_are_passed_over() -> None:

@@ -9,10 +9,11 @@ from diffbin.errors import warn
 
 LOOKED_AT = 200  # pictures at most, spread over the set
 MANY = 0.05  # of the regions; fewer are mistakes of those who labelled
+OUTSIDE, CROSSED, TINY = "lie outside their picture", "cross themselves", "are smaller than a pixel"
 FAULTS = {
-    "lie outside their picture": "are they of a picture of another size, or y before x?",
-    "cross themselves": "corners go round: left and right at the top, then right and left at the bottom.",
-    "are smaller than a pixel": "are they shares of the picture, from 0 to 1? Multiply them by its width and height.",
+    OUTSIDE: "are they of a picture of another size, or y before x?",
+    CROSSED: "corners go round: left and right at the top, then right and left at the bottom.",
+    TINY: "are they shares of the picture, from 0 to 1? Multiply them by its width and height.",
 }
 
 
@@ -20,12 +21,12 @@ def fault(polygon: Points, size: tuple[int, int]) -> str | None:
     """What is wrong with a region `(n, 2)` of a picture of this `(h, w)`, of `FAULTS`; else None."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     if (high - low).max() <= 1:
-        return "are smaller than a pixel"
+        return TINY
     middle = (low + high) / 2
     if (middle < 0).any() or (middle > size[::-1]).any():
-        return "lie outside their picture"
+        return OUTSIDE
     if len(polygon) == 4 and abs(cv2.contourArea(polygon)) < 0.5 * cv2.contourArea(cv2.convexHull(polygon)):
-        return "cross themselves"
+        return CROSSED
     return None
 
 

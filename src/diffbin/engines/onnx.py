@@ -38,7 +38,7 @@ class OnnxEngine:
         self.device, self._session = _start(path, runtime)
         self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
         self.precision = choose_precision(runtime.precision, stored, path, others=())
-        self._origin, self._threads = (path.absolute(), runtime), runtime.threads
+        self._path, self._runtime = path.absolute(), runtime
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -48,11 +48,11 @@ class OnnxEngine:
 
     def __reduce__(self) -> tuple[type["OnnxEngine"], tuple[Path, Runtime]]:
         """For another process, which reads the file itself."""
-        return OnnxEngine, self._origin
+        return OnnxEngine, (self._path, self._runtime)
 
     def describe(self) -> str:
         """See `Engine.describe`."""
-        threads = f"{self._threads} threads" if self._threads else "a thread a core"
+        threads = f"{self._runtime.threads} threads" if self._runtime.threads else "a thread a core"
         return f"ONNX Runtime {onnxruntime.__version__}, {self.device}, {self.precision}, {threads}"
 
 

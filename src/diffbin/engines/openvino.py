@@ -48,7 +48,7 @@ class OpenVinoEngine:
         if self.precision == "bf16" and "BF16" not in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise ConfigError("This CPU does not compute in bf16; leave --precision out.")
         self._compiled = _compile(model, self.precision, runtime.threads)
-        self._origin, self._threads = (path.absolute(), runtime), runtime.threads
+        self._path, self._runtime = path.absolute(), runtime
         self._idle: list[Any] = []  # requests; each runs one batch at a time, and outlives the thread that made it
         self._lock = threading.Lock()  # of `_idle`, and of making requests
 
@@ -66,11 +66,11 @@ class OpenVinoEngine:
 
     def __reduce__(self) -> tuple[type["OpenVinoEngine"], tuple[Path, Runtime]]:
         """For another process, which reads the file itself."""
-        return OpenVinoEngine, self._origin
+        return OpenVinoEngine, (self._path, self._runtime)
 
     def describe(self) -> str:
         """See `Engine.describe`."""
-        threads = f"{self._threads} threads" if self._threads else "a thread a core"
+        threads = f"{self._runtime.threads} threads" if self._runtime.threads else "a thread a core"
         return f"OpenVINO {openvino.__version__.partition('-')[0]}, cpu, {self.precision}, {threads}"
 
 

@@ -6,7 +6,7 @@ from itertools import product
 
 from diffbin.config import Decode, Preprocess
 from diffbin.data.annotations import read_annotation
-from diffbin.decode import decode, for_map
+from diffbin.decode import decode
 from diffbin.detector import Detector
 from diffbin.image import Resize
 from diffbin.metrics.evaluate import Labelled
@@ -65,7 +65,7 @@ def tune(
     called with the pictures done and their total.
     """
     own = detector.engine.recipe
-    stride = own.model.map_stride
+    stride, known = own.model.map_stride, own.preprocess
     trials = [Trials(detector, detector.preprocess.resized(size)) for size in short_px]
     for done, (source, picture) in enumerate(pictures, 1):
         wanted, image = read_annotation(source, picture), picture.read()
@@ -73,8 +73,7 @@ def tune(
             size = Resize.fit(image.shape[:2], trial.detector.preprocess)
             prob = trial.detector.prob(image)
             for settings, matches in trial.matches.items():
-                config = for_map(settings, prob, stride, own.preprocess)
-                found = decode(prob, config, scale=size.scale, size=size.original, stride=stride).clip()
+                found = decode(prob, settings, scale=size.scale, size=size.original, stride=stride, known=known).clip()
                 matches.append(compare(wanted.polygons, wanted.ignored, found.polygons, found.scores))
         progress(done, len(pictures))
     return [trial.best() for trial in trials]
