@@ -120,7 +120,7 @@ def detect(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
-    tile: options.Tile = "off",
+    tile: options.Tile = "again",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
@@ -171,7 +171,7 @@ def label(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
-    tile: options.Tile = "off",
+    tile: options.Tile = "again",
 ) -> None:
     """Label pictures by a model, in the format icdar, to train another model on (pseudo-labels)."""
     from diffbin.detector import Detector, adjusted

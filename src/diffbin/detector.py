@@ -17,7 +17,8 @@ from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.image import ImageSource, Loaded, Resize, load_for
+from diffbin.files import Readable, read_open
+from diffbin.image import MAX_BYTES, ImageSource, Loaded, Resize, load_for
 from diffbin.legibility import LARGEST_SIZE
 from diffbin.overrides import override
 from diffbin.plain import from_dict, to_dict
@@ -38,9 +39,10 @@ class Detector:
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
-    be lost: "off" as all others, "auto" in tiles or, where most of it is small, twice; a number in tiles of that side
-    in pixels. Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless
-    `preprocess` has another than the model's. One detector may be shared by threads. Raises `ModelError`;
+    be lost: "again" once more at a larger size where most of it is small, unless `preprocess` has another size than
+    the model's; "auto" so, or very large ones in tiles; a number in tiles of that side in pixels; "off" as all others.
+    Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless `preprocess`
+    has another than the model's. One detector may be shared by threads. Raises `ModelError`;
     `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number of threads or
     a `tile`.
     """
@@ -55,7 +57,7 @@ class Detector:
         device: str = "auto",
         precision: str = "auto",
         threads: int = 0,
-        tile: str | int = "off",
+        tile: str | int = "again",
     ) -> None:
         if isinstance(model, str | Path):
             asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
@@ -65,7 +67,7 @@ class Detector:
         own = self.engine.recipe.preprocess
         self.preprocess = self._given = preprocess or own  # the second stays where sizes follow each other
         self._sized = (self.preprocess.short_px, self.preprocess.long_px) != (own.short_px, own.long_px)
-        self.tile: tiling.Tile = "off" if tile == "off" else tiling.parse(tile)
+        self.tile: tiling.Tile = "again" if tile == "again" else tiling.parse(tile)
 
     def describe(self) -> str:
         """What computes the map: library, device, precision, threads."""
@@ -132,8 +134,10 @@ class Detector:
 
     def detect(self, source: ImageSource) -> Detections:
         """The text of one picture; see `__call__`. `SmallTextWarning` tells where tiles or a larger size would help."""
+        if isinstance(source, Readable):
+            source = read_open(source, MAX_BYTES)  # a second look could not
         loaded = self.load(source)
-        found = self.in_tiles(loaded, source)
+        found = self.in_tiles(loaded)
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
@@ -141,18 +145,22 @@ class Detector:
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
-        loaded = load_for(source, self.preprocess if self.tile == "off" else None)
+        loaded = load_for(source, None if self._takes_tiles else self.preprocess)
         return loaded._replace(is_page=isinstance(source, pages.Page))
 
-    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
-        """The text of a picture that is looked at in tiles; None for any other, with a warning where text is lost."""
-        resize, own = self._fit(loaded), self.engine.recipe.preprocess
-        if self.tile != "off" and (side := tiling.side(resize, self.tile, self.preprocess, own)):
-            found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
-            return found.clip().in_reading_order()
-        if self.tile == "off" and resize.loses_text(self.preprocess, own):
-            legibility.warn_of_size(source, resize)
-        return None
+    @property
+    def _takes_tiles(self) -> bool:
+        return self.tile not in ("off", "again")
+
+    def in_tiles(self, loaded: Loaded) -> Detections | None:
+        """The text of a picture that is looked at in tiles; None for any other."""
+        if not self._takes_tiles:
+            return None
+        side = tiling.side(self._fit(loaded), self.tile, self.preprocess, self.engine.recipe.preprocess)
+        if not side:
+            return None
+        found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
+        return found.clip().in_reading_order()
 
     def _fit(self, loaded: Loaded) -> Resize:
         fit = pages.fit if loaded.is_page and not self._sized else Resize.fit
@@ -171,38 +179,48 @@ class Detector:
     def answer(
         self, prob: NDArray[np.float32], resize: Resize, source: ImageSource, picture: Picture | None = None
     ) -> Detections:
-        """As `regions`; where most of the text is small it looks again, if `tile` is "auto", or else warns.
+        """As `regions`; where most of the text is small it looks again, or warns, as `tile` says.
 
-        Without `picture` it is loaded again for that, so that a stream need not hold all that are under way.
+        Without `picture`, or where that has fewer pixels, it is loaded again for that, so that a stream need not hold
+        all that are under way.
         """
-        found = self.regions(prob, resize)
-        told = self.tile == "off" and resize.loses_text(self.preprocess, self.engine.recipe.preprocess)
-        if told or resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
+        prob = resize.crop(prob)
+        found = self._decoded(prob, resize)
+        if resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
             return found
-        wanted = legibility.wanted_ratio(found, resize)
-        if wanted > resize.ratio:
-            if self.tile == "auto":
-                closer = Resize.by(resize.original, wanted, self.preprocess)
-                picture = self._again(source, resize.original) if picture is None else picture
-                return found if picture is None else self._closer(picture, closer, resize.crop(prob))
+        while (wanted := legibility.wanted_ratio(found, resize)) > resize.ratio and self._looks_again:
+            picture = self._whole(source, resize.original, picture)
+            if picture is None:
+                return found
+            resize = Resize.by(resize.original, wanted, self.preprocess)
+            prob = self._closer(picture, resize, prob)
+            found = self._decoded(prob, resize)
+        if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
+            legibility.warn_of_size(source, resize)
+        elif wanted > resize.ratio:
             legibility.warn_of_found(source, resize, wanted, self.preprocess)
         return found
 
-    def _again(self, source: ImageSource, size: tuple[int, int]) -> Picture | None:
-        """The picture; None with a warning where it can be read no more, as from a pipe, or has another size now."""
+    @property
+    def _looks_again(self) -> bool:
+        return self.tile == "auto" or (self.tile == "again" and not self._sized)
+
+    def _whole(self, source: ImageSource, size: tuple[int, int], picture: Picture | None) -> Picture | None:
+        """The picture with all its pixels, `picture` where that has them; None with a warning where it can be read no
+        more, as from a pipe, or has another size now."""
         with suppress(InputError):
-            picture = self.load(source).picture
+            if picture is None or picture.shape[:2] != size:
+                picture = load_for(source, None).picture
             if picture.shape[:2] == size:
                 return picture
         legibility.warn_of_change(source)
         return None
 
-    def _closer(self, picture: Picture, resize: Resize, coarse: NDArray[np.float32]) -> Detections:
-        """A second look, with the large text of the first, whose map is `coarse`."""
-        batch = resize.apply(picture, self.preprocess)
-        fine = resize.crop(self.engine.run(batch)[0, 0])
+    def _closer(self, picture: Picture, resize: Resize, coarse: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The map of another look, with the large text of the one before, whose map is `coarse`."""
+        fine = resize.crop(self.engine.run(resize.apply(picture, self.preprocess))[0, 0])
         tiling.add_large(fine, coarse, self.decode.mask_threshold, self.engine.recipe.model.map_stride)
-        return self._decoded(fine, resize)
+        return fine
 
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
         """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of

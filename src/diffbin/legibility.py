@@ -16,7 +16,7 @@ READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is foun
 SMALL_PX = 15  # the median of what is found on pages whose print is lost is lower; in photographs of streets it is not
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
-SHRUNK = 0.8  # seen at this share of its size or more, a picture gains little by a larger input
+SHRUNK = 0.8  # seen at this share of its size, or of the largest input, a picture gains little by a larger one
 LARGEST_SIZE = 4096  # that --size takes
 
 
@@ -25,10 +25,10 @@ def wanted_ratio(found: Detections, resize: Resize) -> float:
 
     No more than the picture has, and not so many that the input has more than `MOST_PIXELS`.
     """
-    if resize.ratio >= SHRUNK or len(found) < SMALL_REGIONS:
+    most = min(1.0, math.sqrt(MOST_PIXELS / math.prod(resize.original)))
+    if resize.ratio >= SHRUNK * most or len(found) < SMALL_REGIONS:
         return resize.ratio
     height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
-    most = min(1.0, math.sqrt(MOST_PIXELS / math.prod(resize.original)))
     wanted = min(most, resize.ratio * WELL_PX / max(height, 1.0)) if height < SMALL_PX else resize.ratio
     return max(wanted, resize.ratio)
 

@@ -24,7 +24,8 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one pict
 Tile = Annotated[
     str,
     typer.Option(
-        help="Small text: auto looks closer, in tiles or twice; off does not; a number is the tiles' side in pixels."
+        help="Small text: again looks twice where most is small and no size is given, auto also in tiles, off once; a "
+        "number is the tiles' side in pixels."
     ),
 ]
 Size = Annotated[

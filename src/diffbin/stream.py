@@ -54,7 +54,7 @@ class Stages(Protocol):
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at; `InputError` if it is unusable."""
 
-    def in_tiles(self, loaded: Loaded, source: ImageSource) -> Detections | None:
+    def in_tiles(self, loaded: Loaded) -> Detections | None:
         """The answer of a picture that is looked at in tiles; None for any other."""
 
     def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
@@ -155,7 +155,7 @@ class _Pipeline:
     def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
         with _errors_into([answer]):
             picture = self._stages.load(source)
-            found = self._stages.in_tiles(picture, source)
+            found = self._stages.in_tiles(picture)
             if found is not None:
                 answer.set_result(found)
                 return

@@ -24,10 +24,11 @@ from diffbin.errors import ConfigError
 from diffbin.image import Resize
 from diffbin.rgb import Picture
 
-Tile: TypeAlias = Literal["off", "auto"] | int
-"""How large pictures are looked at: whole, in tiles where that is needed, or in tiles of this side in pixels."""
+Tile: TypeAlias = Literal["off", "again", "auto"] | int
+"""How pictures are looked at: once, twice where their text is small, that or in tiles, or in tiles of this side in
+pixels."""
 
-WORDS: dict[str | int, Literal["off", "auto"]] = {"off": "off", "auto": "auto"}
+WORDS: dict[str | int, Literal["off", "again", "auto"]] = {"off": "off", "again": "again", "auto": "auto"}
 OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word cut by one tile is whole in the other
 BATCH = 2  # tiles in one run: more take memory and no less time
 STEP = 5.0  # how much finer one look is than the last at most: what is too large for it, the last one can still read
@@ -41,12 +42,12 @@ MIN_SIDE_PX = 64
 
 
 def parse(tile: str | int) -> Tile:
-    """`"off"`, `"auto"` or a side in pixels, also as text. Raises `ConfigError` for anything else."""
+    """`"off"`, `"again"`, `"auto"` or a side in pixels, also as text. Raises `ConfigError` for anything else."""
     if tile in WORDS:
         return WORDS[tile]
     if str(tile).isdecimal() and int(tile) >= MIN_SIDE_PX:
         return int(tile)
-    raise ConfigError(f"tile is {tile}; it must be auto, off, or a side in pixels, {MIN_SIDE_PX} or more.")
+    raise ConfigError(f"tile is {tile}; it must be again, auto, off, or a side in pixels, {MIN_SIDE_PX} or more.")
 
 
 def side(resize: Resize, tile: Tile, config: Preprocess, known: Preprocess) -> int:
@@ -54,10 +55,10 @@ def side(resize: Resize, tile: Tile, config: Preprocess, known: Preprocess) -> i
 
     `config` is the input that is asked for, `known` the model's own, for which it is known what it reads.
     """
-    if tile == "off" or (tile == "auto" and not resize.loses_text(config, known)):
+    if isinstance(tile, str) and not (tile == "auto" and resize.loses_text(config, known)):
         return 0
     edge, pixels = _edge(config), math.prod(resize.original)
-    wanted = round(edge / Resize.ordinary(config).ratio) if tile == "auto" else tile
+    wanted = round(edge / Resize.ordinary(config).ratio) if isinstance(tile, str) else tile
     found = max(wanted, math.ceil(edge * math.sqrt(pixels / MAX_SEEN_PIXELS)))
     return found if edge / found > resize.ratio else 0
 

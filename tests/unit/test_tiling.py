@@ -153,7 +153,7 @@ def test_the_setting_is_checked_and_kept(engine: Brightness) -> None:
     assert Detector(engine, tile="auto").with_decode(score_threshold=0.5).tile == "auto"
     assert Detector(engine, tile="300").tile == Detector(engine, tile=300).tile == 300
     for wrong in ("on", "", -5, 10, "1e3"):
-        with pytest.raises(ConfigError, match="it must be auto, off, or a side"):
+        with pytest.raises(ConfigError, match="it must be again, auto, off, or a side"):
             Detector(engine, tile=wrong)
 
 
@@ -188,5 +188,5 @@ def test_the_command_line_says_it_in_a_sentence(
     assert run("--tile", "auto")[1] == ""
     assert run("--tile", "some") == (
         "",
-        "diffbin: tile is some; it must be auto, off, or a side in pixels, 64 or more.\n",
+        "diffbin: tile is some; it must be again, auto, off, or a side in pixels, 64 or more.\n",
     )

@@ -62,7 +62,7 @@ class Ours:
     ) -> "Ours":
         """With the model's own preprocessing, but for the size."""
         loaded = engine()
-        detector = Detector(loaded, preprocess=_fitted(loaded.recipe.preprocess, size))
+        detector = Detector(loaded, preprocess=_fitted(loaded.recipe.preprocess, size), tile="off")
         return cls(model, detector, detector.describe(), batch, threads, many)
 
     @property

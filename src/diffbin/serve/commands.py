@@ -37,7 +37,7 @@ def serve(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
-    tile: options.Tile = "off",
+    tile: options.Tile = "again",
     cors: Annotated[
         list[str] | None,
         typer.Option(help="A web page's origin that may ask, as https://example.com; may be repeated."),

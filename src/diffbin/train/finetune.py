@@ -166,14 +166,16 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
 def choose_settings(planned: Plan, weights: checkpoints.Weights, progress: Progress) -> list[tuple[str, Detector]]:
     """The model as it came, with settings chosen on pictures trained on, and trained, with settings chosen alike."""
     recipe, own = planned.recipe, planned.own
-    before = Detector(TorchEngine(checkpoints.build(own, planned.start.weights, source=planned.start.source), own))
-    after = Detector(TorchEngine(checkpoints.build(recipe, weights, source="the last checkpoint"), recipe))
+    before = Detector(
+        TorchEngine(checkpoints.build(own, planned.start.weights, source=planned.start.source), own), tile="off"
+    )
+    after = Detector(TorchEngine(checkpoints.build(recipe, weights, source="the last checkpoint"), recipe), tile="off")
     known = spread(list_labelled(recipe.data.train, recipe.data.root), TUNED_ON)
     sizes = sorted({*sizes_around(recipe.preprocess.short_px), own.preprocess.short_px})
 
     def chosen(name: str, detector: Detector) -> Detector:
         setting = choose(tune(detector, known, sizes, progress=partial(progress, name)))
-        return Detector(detector.engine, decode=setting.decode, preprocess=setting.preprocess)
+        return Detector(detector.engine, decode=setting.decode, preprocess=setting.preprocess, tile="off")
 
     return [
         (f"{planned.model} as it came", before),

@@ -23,7 +23,7 @@ def validate(network: DBNet, recipe: Recipe) -> Report:
     """
     training = network.training
     devices.align_buffers(network)
-    detector = Detector(TorchEngine(network, recipe))
+    detector = Detector(TorchEngine(network, recipe), tile="off")
     pictures = list_labelled(recipe.data.validation, recipe.data.root)
     trials = devices.gather([try_out(detector, picture) for picture in devices.mine(pictures)])
     network.train(training)
@@ -61,6 +61,6 @@ def write_samples(network: DBNet, recipe: Recipe, out: Path, *, step: int) -> Pa
     pictures = list_labelled(recipe.data.validation, recipe.data.root)
     chosen = [pictures[i * len(pictures) // SHOWN] for i in range(min(SHOWN, len(pictures)))]
     path = out / SAMPLES / f"step_{step:08d}.jpg"
-    write_sheet(sample_sheet(Detector(TorchEngine(network, recipe)), chosen), path)
+    write_sheet(sample_sheet(Detector(TorchEngine(network, recipe), tile="off"), chosen), path)
     network.train(training)
     return path
