@@ -1,3 +1,4 @@
+import pickle
 import re
 import sys
 import warnings
@@ -12,7 +13,7 @@ from scipy.io import savemat
 from diffbin.config import Decode, Source
 from diffbin.data import labels
 from diffbin.data.annotations import READERS, list_pictures, natural_key, take_part
-from diffbin.data.labels import Label
+from diffbin.data.labels import Annotation, Label
 from diffbin.data.sources import PictureSource
 from diffbin.decode import decode
 from diffbin.errors import ConfigError, DependencyError, DiffbinWarning, InputError
@@ -101,6 +102,16 @@ def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
         READERS["icdar"](path)
     with pytest.raises(InputError, match="cannot be read"):
         READERS["icdar"](tmp_path / "none.txt")
+
+
+def test_loaders_get_the_points_of_a_picture_as_one_array() -> None:
+    polygons = [np.arange(2 * n, dtype=np.float32).reshape(n, 2) for n in (3, 5)]
+    wanted = Annotation(polygons, np.array([True, False]), ["a", ""])
+    found = pickle.loads(pickle.dumps(wanted))
+    assert [p.tolist() for p in found.polygons] == [p.tolist() for p in polygons]
+    assert found.polygons[0].base is found.polygons[1].base and found.polygons[0].dtype == np.float32
+    assert found.ignored.tolist() == [True, False] and found.texts == ["a", ""]
+    assert pickle.loads(pickle.dumps(Annotation([], np.zeros(0, np.bool_), []))).polygons == []
 
 
 def test_totaltext_records_may_be_wrapped(tmp_path: Path) -> None:

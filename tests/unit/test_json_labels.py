@@ -10,7 +10,6 @@ from PIL import ExifTags, Image
 
 from diffbin.config import Source
 from diffbin.data.annotations import READERS, list_pictures, read_annotation
-from diffbin.data.json_labels import SETS
 from diffbin.data.labels import Annotation
 from diffbin.data.pack import pack
 from diffbin.data.picture import open_picture, orientation
@@ -87,7 +86,7 @@ SET_FILES = {
 }
 
 
-@pytest.mark.parametrize("format_", list(SETS))
+@pytest.mark.parametrize("format_", list(SET_FILES))
 def test_one_file_for_a_set(tmp_path: Path, format_: str) -> None:
     """A name may have folders in front that are not below the one given, as PPOCRLabel and Windows write them."""
     images = write(tmp_path / "images", "b_10.png", "b_9.png", "c.png", "not_labelled.png")
@@ -176,7 +175,7 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert [len(read_annotation(source, picture).polygons) for picture in (first, second)] == [1, 0]
     labels.write_text("a.png\t[]\n")
     assert not read_annotation(source, first).polygons
-    with pytest.raises(InputError, match=r"what it has of b\.png"):
+    with pytest.raises(InputError, match=r"no longer has a label for b\.png"):
         read_annotation(source, second)
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from diffbin.config import Source
 from diffbin.data import plausible
-from diffbin.data.json_labels import SETS, UPRIGHT, read_entry, read_labelme, table_of
+from diffbin.data.json_labels import UPRIGHT, read_labelme
+from diffbin.data.label_tables import SETS, read_entry, table_of
 from diffbin.data.labels import (
     Annotation,
     Label,

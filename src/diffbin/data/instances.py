@@ -1,17 +1,18 @@
 """Labels as JSON, one picture each, in the words of MMOCR 1.0: `{"instances": [{"polygon", "ignore", "text"}]}`."""
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from diffbin.data.labels import FAR_PX, Annotation
+from diffbin.data.labels import FAR_PX, Annotation, split_points
 from diffbin.detections import Points
 from diffbin.errors import InputError
 
 FORM = '{"instances": [{"polygon": [x1, y1, x2, y2, x3, y3, ...], "ignore": false, "text": "..."}, ...]}'
+Instance = Mapping[str, Any]
+Add = Callable[[str, Sequence[Instance]], None]  # puts a picture, by its name, into the table of a label file
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)  # of other JSON
 
 
@@ -32,13 +33,18 @@ def parse_instances(content: bytes, name: str) -> Annotation:
         raise InputError(f"The label {name} is not of the form {FORM}.") from None
 
 
-def as_annotation(instances: Sequence[Mapping[str, Any]]) -> Annotation:
+def as_annotation(instances: Sequence[Instance]) -> Annotation:
     """The regions of such instances. Raises one of `MALFORMED`."""
     marks = [instance.get("ignore", False) for instance in instances]
     if not isinstance(instances, list) or not all(isinstance(mark, bool | int) for mark in marks):
         raise TypeError
     polygons = _points([instance["polygon"] for instance in instances])
     return Annotation(polygons, np.array(marks, np.bool_), [str(i.get("text") or "") for i in instances])
+
+
+def flat(points: Sequence[Sequence[float]]) -> list[float]:
+    """Pairs as `[x1, y1, ...]`."""
+    return [value for x, y in points for value in (x, y)]
 
 
 def _points(polygons: list[list[float]]) -> list[Points]:
@@ -49,5 +55,4 @@ def _points(polygons: list[list[float]]) -> list[Points]:
         raise TypeError
     if any(count < 6 or count % 2 for count in counts) or not (np.abs(values) < FAR_PX).all():
         raise ValueError
-    points, ends = values.astype(np.float32).reshape(-1, 2), [0, *accumulate(count // 2 for count in counts)]
-    return [points[start:end] for start, end in pairwise(ends)]
+    return split_points(values.astype(np.float32).reshape(-1, 2), [count // 2 for count in counts])

@@ -1,28 +1,25 @@
 """Labels that other tools write as JSON: labelme's, a file a picture; PaddleOCR's, MMOCR's and COCO's, one for a set.
 
+The readers of one for a set give each picture to `add`, by the name it has in the file, see `data/label_tables`.
 Each is brought into the words of `data/instances`. labelme, and PaddleOCR with its PPOCRLabel, show a photograph turned
 by its EXIF orientation, so their coordinates are of the upright picture (`UPRIGHT`).
 """
 
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diffbin.data.instances import MALFORMED, as_annotation
+from diffbin.data.instances import MALFORMED, Add, Instance, as_annotation, flat
 from diffbin.data.labels import ICDAR_IGNORED, Annotation, Label, filled_lines, read_text
 from diffbin.errors import InputError
 from diffbin.geometry import rectangle_corners
 
 UPRIGHT = ("labelme", "paddleocr")
 PADDLEOCR_IGNORED = (ICDAR_IGNORED, "*")
-Instance = Mapping[str, Any]
-Table = dict[str, Sequence[Instance]]  # by the name of the picture
 
 LABELME_FORM = '{"shapes": [{"label": "...", "shape_type": "polygon", "points": [[x, y], ...]}, ...]}'
 PADDLEOCR_FORM = 'NAME, a tabulator and [{"transcription": "...", "points": [[x, y], ...]}, ...]'
@@ -65,46 +62,38 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _flat(points: Sequence[Sequence[float]]) -> list[float]:
-    return [value for x, y in points for value in (x, y)]
-
-
 def _rectangle(points: Sequence[Sequence[float]]) -> list[float]:
     (x1, x2), (y1, y2) = (sorted(values) for values in zip(*points, strict=True))
     return [x1, y1, x2, y1, x2, y2, x1, y2]
 
 
-LABELME_OUTLINES = {"polygon": _flat, "rectangle": _rectangle, "oriented_rectangle": _flat}
+LABELME_OUTLINES = {"polygon": flat, "rectangle": _rectangle, "oriented_rectangle": flat}
 
 
-def _paddleocr(path: Path) -> Table:
+def read_paddleocr(path: Path, add: Add) -> None:
     """Lines of a name, a tabulator and the regions; `###`, `*` and what is marked difficult are ignored."""
-    table: Table = {}
     for number, line in filled_lines(read_text(path)):
         name, _, regions = line.partition("\t")
         try:
             instances = [_paddleocr_instance(region) for region in _list(json.loads(regions))]
         except MALFORMED:
             raise InputError(f"{path}, line {number} is not of the form {PADDLEOCR_FORM}.") from None
-        _add(table, name.strip(), instances, path)
-    return table
+        add(name.strip(), instances)
 
 
 def _paddleocr_instance(region: Instance) -> Instance:
     text = region["transcription"]
     ignored = text in PADDLEOCR_IGNORED or region.get("difficult", False)
-    return {"polygon": _flat(region["points"]), "ignore": ignored, "text": text}
+    return {"polygon": flat(region["points"]), "ignore": ignored, "text": text}
 
 
-def _mmocr(path: Path) -> Table:
+def read_mmocr(path: Path, add: Add) -> None:
     """MMOCR 1.0, `textdet_train.json` say."""
-    table: Table = {}
     for picture in json.loads(read_text(path))["data_list"]:
-        _add(table, picture["img_path"], picture["instances"], path)
-    return table
+        add(picture["img_path"], picture["instances"])
 
 
-def _coco(path: Path) -> Table:
+def read_coco(path: Path, add: Add) -> None:
     """All categories are text. A region is its polygon, or where it has none, or several parts, its box; crowds are
     ignored."""
     content = json.loads(read_text(path))
@@ -115,19 +104,18 @@ def _coco(path: Path) -> Table:
     for number, annotation in enumerate(_list(content["annotations"]), 1):
         name = f"{path}: annotation {annotation.get('id', f'number {number}')}"
         try:
-            instance = _coco_instance(annotation)
+            instance = coco_instance(annotation)
         except MALFORMED:
             raise InputError(f'{name} has neither a polygon nor a "bbox": [x, y, width, height].') from None
         if annotation["image_id"] not in regions:
             raise InputError(f"{name} is of image {annotation['image_id']}, which the file does not list; remove it.")
         regions[annotation["image_id"]].append(instance)
-    table: Table = {}
     for picture in content["images"]:
-        _add(table, picture["file_name"], regions[picture["id"]], path)
-    return table
+        add(picture["file_name"], regions[picture["id"]])
 
 
-def _coco_instance(annotation: Instance) -> Instance:
+def coco_instance(annotation: Instance) -> Instance:
+    """Of an annotation of COCO. Raises one of `MALFORMED`."""
     parts = annotation.get("segmentation")
     if isinstance(parts, list) and len(parts) == 1 and len(parts[0]) >= 6:
         polygon = parts[0]
@@ -137,47 +125,3 @@ def _coco_instance(annotation: Instance) -> Instance:
         box = np.array([[x + width / 2, y + height / 2, width, height, turn]])
         polygon = rectangle_corners(box).ravel().tolist()
     return {"polygon": polygon, "ignore": annotation.get("iscrowd", 0), "text": annotation.get("text", "")}
-
-
-def _add(table: Table, name: str, instances: Sequence[Instance], path: Path) -> None:
-    if not isinstance(name, str) or not name:
-        raise ValueError
-    if name in table:
-        raise InputError(f"The label file {path} has the picture {name} twice; leave one of them.")
-    table[name] = instances
-
-
-SETS: dict[str, tuple[Callable[[Path], Table], str]] = {
-    "paddleocr": (_paddleocr, PADDLEOCR_FORM),
-    "mmocr": (_mmocr, MMOCR_FORM),
-    "coco": (_coco, COCO_FORM),
-}
-
-
-@lru_cache(maxsize=4)
-def _load(format_: str, path: Path, _state: tuple[int, int]) -> Table:
-    load, form = SETS[format_]
-    try:
-        table = load(path)
-    except MALFORMED:
-        raise InputError(f"The label file {path} is not of the form {form}.") from None
-    if not table:
-        raise InputError(f"The label file {path} names no picture; its form is {form}.")
-    return table
-
-
-def table_of(format_: str, path: Path) -> Table:
-    """The labels in a file of a format of `SETS`, by the names of pictures in it. Raises `InputError`."""
-    if not os.path.isfile(path):  # noqa: PTH113  # False where pathlib raises
-        raise InputError(f"There is no label file {path}; of the format {format_} one file serves all pictures.")
-    found = path.stat()
-    return _load(format_, path, (found.st_mtime_ns, found.st_size))  # the clock of a file system is coarse
-
-
-def read_entry(format_: str, label: Label | Path) -> Annotation:
-    """One picture of such a file, by its name. Raises `InputError`."""
-    path, name = label if isinstance(label, Label) else Label(label)
-    try:
-        return as_annotation(table_of(format_, path)[str(name)])
-    except MALFORMED:
-        raise InputError(f"{path}: what it has of {name} is not of the form {SETS[format_][1]}.") from None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
+from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -37,6 +37,20 @@ class Annotation:
     polygons: list[Points]
     ignored: NDArray[np.bool_]
     texts: list[str]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To the loaders' processes all points go as one array: a million arrays take half a minute, each time."""
+        points = np.concatenate([np.empty((0, 2), np.float32), *self.polygons])
+        return _unpacked, (points, [len(polygon) for polygon in self.polygons], self.ignored, self.texts)
+
+
+def _unpacked(points: Points, counts: list[int], ignored: NDArray[np.bool_], texts: list[str]) -> Annotation:
+    return Annotation(split_points(points, counts), ignored, texts)
+
+
+def split_points(points: Points, counts: Sequence[int]) -> list[Points]:
+    """The polygons of so many points each that follow each other in `points` `(sum(counts), 2)`; they share it."""
+    return [points[start:end] for start, end in pairwise([0, *accumulate(counts)])]
 
 
 class Label(NamedTuple):
