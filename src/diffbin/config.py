@@ -180,14 +180,14 @@ class Source:
     """One set of annotated pictures."""
 
     format: Literal[
-        "icdar", "mlt", "td500", "totaltext", "ctw1500", "synthtext",
-        "labelme", "paddleocr", "mmocr", "coco", "shards", "synth",
+        "icdar", "icdar2013", "mlt", "td500", "totaltext", "ctw1500", "synthtext", "cocotext", "cocotext_val",
+        "textocr", "hiertext", "labelme", "paddleocr", "mmocr", "coco", "shards", "synth",
     ] = "icdar"  # fmt: skip
     images: str = ""  # folder below `data.root`: pictures, shards, or backgrounds for "synth" ("" = procedural ones)
     labels: str = ""  # folder or file below `data.root`; shards hold their own
     part: str = ""  # slice in natural name order, "0:900" or "9::10"; a leading "!" takes all others
     weight: float = 1.0  # share of the samples drawn, relative to the other sources
-    unit: Literal["word", "line"] = "word"  # what its labels are, or "synth" renders; of "td500" and "ctw1500" lines
+    unit: Literal["word", "line"] = "word"  # of its labels; "hiertext", "synth" give either, "td500", "ctw1500" lines
     labels_as: Literal["", "word", "line"] = ""  # "line" joins words, see `data/lines`; "" takes the labels as they are
     min_side_px: float = 0.0  # regions narrower than this in the whole picture are ignored
     skip_unlabelled: bool = False  # leaves out pictures without a label file, which are an error else

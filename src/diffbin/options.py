@@ -10,8 +10,13 @@ from diffbin.plain import from_dict
 
 
 def labelled(images: Path | None, gt: Path | None, format_: str, part: str = "") -> Source:
-    """The labelled pictures that `--images`, `--gt`, `--format` and `--part` name. Raises `ConfigError`."""
-    return from_dict(Source, {"format": format_, "images": str(images), "labels": str(gt), "part": part})
+    """The labelled pictures that `--images`, `--gt`, `--format`, as `hiertext` or `hiertext:line`, and `--part` name.
+
+    Raises `ConfigError`.
+    """
+    name, _, unit = format_.partition(":")
+    source = {"format": name, "unit": unit or "word", "images": str(images), "labels": str(gt), "part": part}
+    return from_dict(Source, source)
 
 
 Model = Annotated[

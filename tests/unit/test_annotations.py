@@ -104,6 +104,37 @@ def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
         READERS["icdar"](tmp_path / "none.txt")
 
 
+def test_boxes_of_icdar_2013(tmp_path: Path) -> None:
+    """With blanks, as the training pictures have them, or commas, as those of the test."""
+    text = '158 128 411 181 "Footpath"\r\n38, 43, 920, 215, "a, \\"b\\" \\\\"\r\n\n'
+    text += '1,2,3,4,"###"\r\n5 6 7 8 ""\r\n1 2 3 4 "5 6 "7""'
+    (tmp_path / "100.jpg").touch()
+    label(tmp_path, "\ufeff" + text, "gt_100.txt")
+    (picture,) = list_pictures(Source(format="icdar2013"), str(tmp_path))
+    found = READERS["icdar2013"](picture.label)
+    assert found.texts == ["Footpath", 'a, "b" \\', "###", "", '5 6 "7"']
+    assert found.ignored.tolist() == [False, False, True, False, False]
+    assert found.polygons[0].tolist() == [[158, 128], [411, 128], [411, 181], [158, 181]]
+    assert found.polygons[1].tolist() == [[38, 43], [920, 43], [920, 215], [38, 215]]
+
+
+@pytest.mark.parametrize("line", [f"{QUAD},word", '1 2 3 "word"', '1 2 3 four "word"', "1 2 3 4 word", "1 2 3 4 5"])
+def test_a_malformed_line_of_icdar_2013_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match=r'gt\.txt, line 2: .* is not left top right bottom "transcription"'):
+        READERS["icdar2013"](label(tmp_path, f'1 2 3 4 "a"\n{line}\n'))
+
+
+def test_scripts_of_mlt_2019(tmp_path: Path) -> None:
+    """A script more than in 2017; nothing is escaped."""
+    text = f'{QUAD},Hindi,\u0928\u092e\u0938\u094d\u0924\u0947, "1,5"\r\n{QUAD},None,###\r\n{QUAD},Symbols,#\r\n'
+    (tmp_path / "tr_img_00001.jpg").touch()
+    label(tmp_path, text, "tr_img_00001.txt")
+    (picture,) = list_pictures(Source(format="mlt"), str(tmp_path))
+    found = READERS["mlt"](picture.label)
+    assert found.texts == ['\u0928\u092e\u0938\u094d\u0924\u0947, "1,5"', "###", "#"]
+    assert found.ignored.tolist() == [False, True, False] and found.polygons[0].shape == (4, 2)
+
+
 def test_loaders_get_the_points_of_a_picture_as_one_array() -> None:
     polygons = [np.arange(2 * n, dtype=np.float32).reshape(n, 2) for n in (3, 5)]
     wanted = Annotation(polygons, np.array([True, False]), ["a", ""])

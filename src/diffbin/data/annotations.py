@@ -23,6 +23,7 @@ from diffbin.data.labels import (
     Label,
     read_ctw1500,
     read_icdar,
+    read_icdar2013,
     read_mlt,
     read_synthtext,
     read_td500,
@@ -38,8 +39,9 @@ from diffbin.image import SUFFIXES, header_size, read_bytes
 
 T = TypeVar("T")
 
-READERS: dict[str, Callable[[Label | Path], Annotation]] = {
+READERS: dict[str, Callable[[Label | Path], Annotation]] = {  # by `reader_of` a source
     "icdar": read_icdar,
+    "icdar2013": read_icdar2013,
     "mlt": read_mlt,
     "td500": read_td500,
     "totaltext": read_totaltext,
@@ -50,6 +52,7 @@ READERS: dict[str, Callable[[Label | Path], Annotation]] = {
 }
 LABEL_NAMES = {  # of the formats that have a file a picture
     "icdar": ("{}.txt", "gt_{}.txt"),
+    "icdar2013": ("gt_{}.txt", "{}.txt"),
     "mlt": ("gt_{}.txt", "{}.txt"),
     "td500": ("{}.gt",),
     "totaltext": ("{}.txt", "gt_{}.txt", "poly_gt_{}.txt"),
@@ -76,6 +79,11 @@ class Picture(NamedTuple):
         return self.open().read()[0]
 
 
+def reader_of(source: Source) -> str:
+    """The one of `READERS`: that of the format, or of the lines of HierText, whose files have words and lines."""
+    return "hiertext_lines" if source.format == "hiertext" and source.unit == "line" else source.format
+
+
 def list_pictures(source: Source, root: str) -> list[Picture]:
     """The pictures of a source in natural name order (`img_2` before `img_10`), cut down to `source.part`."""
     images, labels = Path(root) / source.images, Path(root) / source.labels
@@ -86,7 +94,7 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
             f"There is no folder of pictures {images}; give another, in a recipe by data.root and the source's images."
         )
     if source.format not in LABEL_NAMES:
-        return take_part(_list_set(source.format, images, labels), source.part)
+        return take_part(_list_set(reader_of(source), images, labels), source.part)
     if not labels.is_dir():
         raise InputError(
             f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
@@ -154,7 +162,7 @@ def check_stems(pictures: Sequence[Path]) -> None:
 
 def read_annotation(source: Source, picture: Picture) -> Annotation:
     """The label of a picture by the rules of its source."""
-    return apply_rules(source, READERS[source.format](picture.label))
+    return apply_rules(source, READERS[reader_of(source)](picture.label))
 
 
 def apply_rules(source: Source, annotation: Annotation) -> Annotation:
@@ -196,16 +204,16 @@ def _label_file(image: Path, folder: Path, format_: str) -> Path | None:
     return next((path for path in names if os.path.isfile(path)), None)  # noqa: PTH113  # False where pathlib raises
 
 
-def _list_set(format_: str, images: Path, labels: Path) -> list[Picture]:
+def _list_set(reader: str, images: Path, labels: Path) -> list[Picture]:
     """The pictures that the label file of a set names; those of SynthText are too many to look for."""
-    if format_ == "synthtext":
+    if reader == "synthtext":
         found = [Picture(images / name, Label(labels, i), name) for i, name in enumerate(synthtext_names(labels))]
     else:
-        places = {name: _place(images, name, labels) for name in table_of(format_, labels)}
+        places = {name: _place(images, name, labels) for name in table_of(reader, labels)}
         place, times = Counter(places.values()).most_common(1)[0]
         if times > 1:
             raise InputError(f"{labels} has {times} labels for {images / place}, by several paths; leave one of them.")
-        upright = format_ in UPRIGHT
+        upright = reader in UPRIGHT
         found = [Picture(images / place, Label(labels, name), place, upright) for name, place in places.items()]
     return sorted(found, key=lambda picture: natural_key(picture.image))
 

@@ -2,11 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from diffbin.data.instances import MALFORMED, Add, Instance, as_annotation
 from diffbin.data.json_labels import COCO_FORM, MMOCR_FORM, PADDLEOCR_FORM, read_coco, read_mmocr, read_paddleocr
+from diffbin.data.json_sets import (
+    COCOTEXT_FORM,
+    HIERTEXT_FORM,
+    TEXTOCR_FORM,
+    read_cocotext,
+    read_hiertext,
+    read_textocr,
+)
 from diffbin.data.labels import Annotation, Label
 from diffbin.errors import InputError
 
@@ -16,6 +24,11 @@ SETS: dict[str, tuple[Callable[[Path, Add], None], str]] = {  # by the name of t
     "paddleocr": (read_paddleocr, PADDLEOCR_FORM),
     "mmocr": (read_mmocr, MMOCR_FORM),
     "coco": (read_coco, COCO_FORM),
+    "cocotext": (partial(read_cocotext, "train"), COCOTEXT_FORM),
+    "cocotext_val": (partial(read_cocotext, "val"), COCOTEXT_FORM),
+    "textocr": (read_textocr, TEXTOCR_FORM),
+    "hiertext": (partial(read_hiertext, "word"), HIERTEXT_FORM),
+    "hiertext_lines": (partial(read_hiertext, "line"), HIERTEXT_FORM),
 }
 
 

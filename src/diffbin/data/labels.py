@@ -4,8 +4,10 @@ Coordinates are pixels `(x, y)` of the picture as it is stored, EXIF orientation
 the reference have them; (0, 0) is the top left corner of the top left pixel.
 """
 
+import gzip
 import math
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,9 +63,12 @@ class Label(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """A label file, UTF-8 with or without a byte order mark. Raises `InputError`."""
+    """A label file, UTF-8 with or without a byte order mark, and gzipped if it is called `.gz`. Raises `InputError`."""
     try:
-        return _decode(path.read_bytes(), path)
+        content = path.read_bytes()
+        return _decode(gzip.decompress(content) if path.suffix == ".gz" else content, path)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InputError(f"The label file {path} is no whole gzip file; get it anew.") from None
     except OSError as error:
         raise InputError(f"The label file {path} cannot be read: {error.strerror}.") from None
 
@@ -126,8 +131,23 @@ def _number(text: str) -> float | None:
     return None if found is not None and abs(found) >= FAR_PX else found
 
 
+def read_icdar2013(label: Label | Path) -> Annotation:
+    """Lines of `left top right bottom "transcription"` (ICDAR 2013), also with commas; `"###"` is ignored."""
+    return _annotation([_icdar2013_line(line, path, i) for path, i, line in _lines(label)], ICDAR_IGNORED)
+
+
+def _icdar2013_line(line: str, path: Path, number: int) -> tuple[Points, str]:
+    match = re.fullmatch(r'([^\s,]+)[\s,]+([^\s,]+)[\s,]+([^\s,]+)[\s,]+([^\s,]+)[\s,]+"(.*)"', line.strip())
+    values = [_number(field) for field in match.groups()[:4]] if match else [None]
+    if match is None or None in values:
+        raise InputError(f'{path}, line {number}: "{line[:60]}" is not left top right bottom "transcription".')
+    left, top, right, bottom = values
+    points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+    return points, re.sub(r'\\(["\\])', r"\1", match[5])
+
+
 def read_mlt(label: Label | Path) -> Annotation:
-    """Lines of `x1,y1,...,x4,y4,script,transcription` (ICDAR 2017 MLT); `###` is ignored."""
+    """Lines of `x1,y1,...,x4,y4,script,transcription` (ICDAR MLT of 2017 and 2019); `###` is ignored."""
     return _annotation([_corners_and_text(line, path, i, 4, 1) for path, i, line in _lines(label)], ICDAR_IGNORED)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diffbin.config import Source
-from diffbin.data.annotations import READERS, Picture, list_pictures, warn_of_labels
+from diffbin.data.annotations import READERS, Picture, list_pictures, reader_of, warn_of_labels
 from diffbin.data.instances import dump_instances
 from diffbin.data.picture import dump_raw
 from diffbin.data.shards import read_index
@@ -45,7 +45,7 @@ def pack(
         path = unfinished / f"{shards:06d}.tar"
         with open_whole(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             while done < len(pictures) and file.tell() < shard_mb * MB:
-                _add_sample(tar, f"{done:08d}", pictures[done], source.format, decoded)
+                _add_sample(tar, f"{done:08d}", pictures[done], reader_of(source), decoded)
                 done += 1
                 progress(done, len(pictures))
         read_index(path)
@@ -64,13 +64,13 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, format_: str, decoded: bool) -> None:
+def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, reader: str, decoded: bool) -> None:
     found = picture.open()
     if decoded or found.turned:  # in shards, labels are of pictures as stored
         _add(tar, key + ".ppm", dump_raw(found.read()[0]))
     else:
         _add(tar, key + picture.image.suffix.lower(), found.content)
-    _add(tar, key + ".json", dump_instances(READERS[format_](picture.label), picture.name))
+    _add(tar, key + ".json", dump_instances(READERS[reader](picture.label), picture.name))
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -19,7 +19,9 @@ def evaluate(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", help="icdar, mlt, td500, totaltext, ctw1500, synthtext, labelme, paddleocr, mmocr, coco."
+            "--format",
+            help="icdar, icdar2013, mlt, td500, totaltext, ctw1500, synthtext, cocotext, cocotext_val, textocr, "
+            "hiertext (words), hiertext:line, labelme, paddleocr, mmocr, coco.",
         ),
     ] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
