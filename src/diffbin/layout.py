@@ -108,7 +108,7 @@ def _add_fourth_channel(graph: _Graph) -> None:
     rounding = graph.user(graph.proto.input[0].name)
     back = graph.user(rounding.output[0]) if rounding else None
     first = graph.user(back.output[0]) if back else None
-    kernel = graph.maker(first.input[1]) if first and first.op_type == "Conv" else None
+    kernel = graph.maker(first.input[1]) if first and _is_whole_conv(first) else None
     if rounding is None or back is None or kernel is None or graph.user(kernel.output[0]) is None:
         return
     kernel.input[0] = graph.store(np.pad(graph.stored(kernel.input[0]), ((0, 0), (0, 1), (0, 0), (0, 0))))
@@ -124,7 +124,7 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
     convolution = graph.maker(rounding.input[0]) if rounding else None
     if ends is None or convolution is None or _settings(node) != {"blocksize": 2, "mode": b"CRD"}:
         return
-    if convolution.op_type != "Conv" or _settings(convolution).get("group", 1) != 1:
+    if not _is_whole_conv(convolution):
         return
     parameters = [maker for name in convolution.input[1:] if (maker := graph.maker(name))]
     if len(parameters) < len(convolution.input) - 1:  # one that is not stored in bytes
@@ -177,6 +177,11 @@ def _channels_first(graph: _Graph, node: NodeProto, moved: str, pixels: str, tim
     larger = graph.add(node, "Mul", sides, graph.store_whole(times, times))
     shape = graph.add(node, "Concat", graph.store_whole(0), larger, graph.store_whole(channels), axis=0)
     return graph.add(node, "Transpose", graph.add(node, "Reshape", moved, shape), perm=CHANNELS_FIRST)
+
+
+def _is_whole_conv(node: NodeProto) -> bool:
+    """Whether it is a convolution of all channels, not of groups of them."""
+    return node.op_type == "Conv" and _settings(node).get("group", 1) == 1
 
 
 def _settings(node: NodeProto) -> dict[str, Any]:

@@ -104,6 +104,14 @@ def test_a_convolution_that_others_see_keeps_its_channels() -> None:
     np.testing.assert_array_equal(answer(after), answer(before))
 
 
+def test_a_first_convolution_of_groups_sees_no_fourth_channel() -> None:
+    grouped = [("n, 3, h, w", "n, 6, h, w"), ("[1, 1]> (p", "[1, 1], group = 2> (p")]
+    before, after = graph(*grouped), lay_out(graph(*grouped))
+    assert "Pad" in operators(lay_out(graph())) and "Pad" not in operators(after)
+    pictures = np.concatenate([PICTURE, -PICTURE], axis=1)
+    np.testing.assert_array_equal(answer(after, pictures), answer(before, pictures))
+
+
 def test_a_kernel_that_two_convolutions_share_keeps_its_order() -> None:
     shared = [
         TWICE,
