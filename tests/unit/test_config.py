@@ -61,8 +61,8 @@ def test_values_are_checked() -> None:
 
 
 def test_unknown_recipe_and_file() -> None:
-    for name in ("nothing", "nothing.py"):
-        with pytest.raises(ConfigError, match="no recipe"):
+    for name, said in (("nothing", "no recipe nothing"), ("nothing.py", "no Python file nothing.py")):
+        with pytest.raises(ConfigError, match=said):
             recipes.load(name)
 
 

@@ -27,7 +27,7 @@ def describe(name: str) -> str:
 def load(name: str) -> Recipe:
     """The recipe of this name, or of a Python file of one's own that defines `RECIPE` (the file is run)."""
     if name.endswith(".py"):
-        module = _run(Path(name))
+        module = run(Path(name))
     elif name in names():
         module = importlib.import_module(f"{__name__}.{name}")
     else:
@@ -45,23 +45,24 @@ def published(name: str) -> Published | None:
     return found if isinstance(found, Published) else None
 
 
-def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise ConfigError(f"There is no recipe file {path}.")
+def run(path: Path) -> ModuleType:
+    """Runs a Python file of one's own, as it stands. Raises `ConfigError` where it is missing or fails."""
+    file = path.resolve()
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"There is no Python file {path}.")
     module = importlib.util.module_from_spec(spec)
-    folder, before = str(path.resolve().parent), set(sys.modules)
+    folder, before = str(file.parent), set(sys.modules)
+    sys.modules.setdefault(file.stem, module)  # where dataclasses look for it
     sys.path.insert(0, folder)  # as when Python runs it: it may import what lies beside it
     try:
         spec.loader.exec_module(module)
     except DiffbinError:
         raise
     except Exception as error:  # whatever a person's own code raises
-        frames = [
-            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
-        ]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else "?"
-        raise ConfigError(f"The recipe {path} fails in line {line}: {type(error).__name__}: {error}.") from error
+        raise ConfigError(f"{path} fails in line {line}: {type(error).__name__}: {error}.") from error
     finally:
         with suppress(ValueError):  # it may have changed the list itself
             sys.path.remove(folder)
