@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from diffbin import __version__, options
+from diffbin import __version__, options, recipes
 from diffbin.bench import commands as benchmarking
 from diffbin.data import commands as data
 from diffbin.errors import DiffbinError, DiffbinWarning, InputError
@@ -94,8 +94,13 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
+    code: Annotated[
+        Path | None, typer.Option(help="Run this Python file first: that of a checkpoint's own backbone.")
+    ] = None,
 ) -> None:
     """Finds text in pictures with DBNet (differentiable binarization)."""
+    if code:
+        recipes.run(code)
 
 
 @app.command()

@@ -20,6 +20,9 @@ RANGES: dict[str, Callable[[float], bool]] = {
     "that 4 divides": lambda value: 0 < value < math.inf and value % 4 == 0,
     "that 32 divides": lambda value: 0 < value < math.inf and value % 32 == 0,
 }
+BUILT_IN = (  # backbones
+    "efficientnet_lite0", "efficientnet_lite0_fused", "efficientnet_lite0_slim",
+    "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip")  # fmt: skip
 
 
 def check_range(range_: str, config: object, names: Sequence[str]) -> None:
@@ -92,10 +95,7 @@ class Runtime:
 class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
-    backbone: Literal[
-        "efficientnet_lite0", "efficientnet_lite0_fused", "efficientnet_lite0_slim",
-        "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip",
-    ] = "resnet18"  # fmt: skip
+    backbone: str = "resnet18"  # one of BUILT_IN, or own:NAME, see `model/backbones`
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
@@ -103,6 +103,8 @@ class Model:
 
     def __post_init__(self) -> None:
         check_range("above 0", self, ("lateral_channels", "smooth_channels"))
+        if self.backbone not in BUILT_IN and not str(self.backbone).startswith("own:"):
+            raise ConfigError(f"model.backbone is {self.backbone!r}; it is own:NAME, or one of {', '.join(BUILT_IN)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,8 @@ def test_the_page_of_the_api_is_that_of_the_code() -> None:
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_parse(line: str) -> None:
-    _, name, *arguments = shlex.split(line, comments=True)
+    words = shlex.split(line, comments=True)[1:]
+    name, *arguments = words[2:] if words[0] == "--code" else words
     parse(name, arguments)
 
 

@@ -31,7 +31,7 @@ def test_settings_and_card_travel_and_sizes_are_free(model_file: Path) -> None:
 @pytest.mark.parametrize("backbone", ["resnet18_dcnv2", "resnet50_oclip"])
 def test_other_operators_answer_alike(tmp_path: Path, backbone: str) -> None:
     torch.manual_seed(0)
-    config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=True)  # type: ignore[arg-type]
+    config = Model(backbone=backbone, lateral_channels=16, smooth_channels=8, scale_fusion=True)
     network = DBNet(config)
     for module in network.modules():
         if isinstance(module, DeformConv2d):

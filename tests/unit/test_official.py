@@ -164,7 +164,7 @@ def paper_layout(network: DBNet) -> dict[str, torch.Tensor]:
 def test_the_paper_s_layout_answers_as_its_own_network_does(tmp_path: Path, backbone: str) -> None:
     """That network sees BGR less its mean by 255, and joins the levels from c5 to c2."""
     torch.manual_seed(0)
-    recipe = Recipe(name="r", model=Model(backbone=backbone, lateral_channels=16, smooth_channels=8))  # type: ignore[arg-type]
+    recipe = Recipe(name="r", model=Model(backbone=backbone, lateral_channels=16, smooth_channels=8))
     paper = DBNet(recipe.model).eval()
     torch.save(paper_layout(paper), tmp_path / "paper.pth")
     weights, ours = official.to_native(official.read(tmp_path / "paper.pth"), recipe)
@@ -179,7 +179,7 @@ def test_the_paper_s_layout_answers_as_its_own_network_does(tmp_path: Path, back
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet18_dcnv2", "resnet50_oclip"])
 def test_training_starts_from_a_backbone_alone(tmp_path: Path, backbone: str) -> None:
-    recipe = Recipe(name="r", model=Model(backbone=backbone, lateral_channels=16, smooth_channels=8))  # type: ignore[arg-type]
+    recipe = Recipe(name="r", model=Model(backbone=backbone, lateral_channels=16, smooth_channels=8))
     source = DBNet(recipe.model)
     plain = {k: v for k, v in source.backbone.state_dict().items() if ".conv_offset." not in k}
     torch.save({**plain, "fc.weight": torch.zeros(1000, 512)}, tmp_path / "backbone.pth")

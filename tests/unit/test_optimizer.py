@@ -14,7 +14,7 @@ from diffbin.train.optimizer import depth_of, load_optimizer, make_optimizer, se
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone_has_the_same_depths(backbone: str) -> None:
     with torch.device("meta"):
-        network = DBNet(Model(backbone=backbone))  # type: ignore[arg-type]
+        network = DBNet(Model(backbone=backbone))
     depths = {name: depth_of(name) for name, _ in network.named_parameters()}
     assert set(depths.values()) == {0, 1, 2, 3, 4, 5}
     assert {depth for name, depth in depths.items() if name.startswith("backbone.layer1.")} == {4}

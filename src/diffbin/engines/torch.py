@@ -82,9 +82,15 @@ class _Forward:
 
 
 def folded(path: ProbPath) -> ProbPath:
-    """A copy in which each BatchNorm that follows a convolution is part of it."""
+    """A copy in which each BatchNorm that follows a convolution is part of it.
+
+    But for a backbone of one's own, which may do something between the two, or take them in another order.
+    """
     path = deepcopy(path)
-    for parent in list(path.modules()):
+    ours = type(path.backbone).__module__.startswith("diffbin.")
+    for place, parent in list(path.named_modules()):
+        if place.partition(".")[0] == "backbone" and not ours:
+            continue
         for (first, conv), (second, norm) in pairwise(list(parent.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, first, fuse_conv_bn_eval(conv, norm))

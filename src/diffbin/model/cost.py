@@ -1,4 +1,4 @@
-"""What a network costs, told without weights and without running it."""
+"""What a network costs, told without weights and, but for backbones of one's own, without running it."""
 
 from functools import cache
 from typing import NamedTuple
@@ -20,8 +20,9 @@ class Cost(NamedTuple):
 @cache
 def cost(config: Model, size: tuple[int, int]) -> Cost:
     """Of a network at an input of this `(h, w)`, multiples of 32."""
-    with torch.device("meta"), torch.no_grad():
+    device = "cpu" if config.backbone.startswith("own:") else "meta"  # what others write may need its numbers
+    with torch.device(device), torch.no_grad():
         network = DBNet(config).eval()
         with FlopCounterMode(display=False) as counter:
-            network.prob(torch.empty(1, 3, *size))
+            network.prob(torch.zeros(1, 3, *size))
     return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2)

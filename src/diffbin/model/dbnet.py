@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffbin.config import Model
-from diffbin.model.backbones import BACKBONES
+from diffbin.model import backbones
 from diffbin.model.head import DBHead
 from diffbin.model.neck import FPNC
 
@@ -36,9 +36,9 @@ class DBNet(nn.Module):
         super().__init__()
         self.k = k
         self.map_stride = config.map_stride
-        self.backbone = BACKBONES[config.backbone]()
+        self.backbone = backbones.make(config.backbone)
         self.neck = FPNC(
-            self.backbone.channels,
+            self.backbone.channels,  # type: ignore[arg-type]  # see `backbones.make`
             lateral=config.lateral_channels,
             smooth=config.smooth_channels,
             fusion=config.scale_fusion,

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from diffbin.config import Recipe
 from diffbin.errors import ModelError
-from diffbin.model import efficientnet_names
-from diffbin.model.backbones import BACKBONES
+from diffbin.model import backbones, efficientnet_names
 from diffbin.model.checkpoints import Weights, reason_of
 
 MAX_BYTES = 2 << 30
@@ -158,14 +157,15 @@ def backbone(weights: Weights, recipe: Recipe) -> Weights:
 
     `weights` is a file of torchvision's names, of timm's, of EfficientNet-PyTorch, of oCLIP, or of a whole detector.
     """
+    wanted = backbones.make(recipe.model.backbone).state_dict()
     if recipe.model.backbone.startswith("efficientnet_lite0"):
         weights = {efficientnet_names.native(name): w for name, w in weights.items()}
-    whole = any(name.startswith("backbone.") for name in weights)
-    bare = {
-        name.removeprefix("backbone."): w for name, w in weights.items() if name.startswith("backbone.") or not whole
+    if any(name.startswith("backbone.") and name not in wanted for name in weights):  # of a whole detector
+        weights = {name.removeprefix("backbone."): w for name, w in weights.items() if name.startswith("backbone.")}
+    kept = {
+        name: w
+        for name, w in _with_counters(weights).items()
+        if name in wanted or not (name.startswith(UNUSED) or name.endswith("num_batches_tracked"))
     }
-    kept = _with_counters({name: w for name, w in bare.items() if not name.startswith(UNUSED)})
-    with torch.device("meta"):
-        wanted = BACKBONES[recipe.model.backbone]().state_dict()
     offsets = {name: torch.zeros(w.shape) for name, w in wanted.items() if ".conv_offset." in name}
     return {f"backbone.{name}": w for name, w in {**offsets, **kept}.items()}

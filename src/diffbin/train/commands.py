@@ -114,7 +114,9 @@ def _train_by_recipe(
         return
     last = run(resolved, out=folder, resume=resume, start=start)
     if devices.is_first():
-        print(f"Done. The model is {last}; make it small and fast with: diffbin export {last} --out model.onnx")
+        code = f" --code {recipe if recipe.endswith('.py') else 'FILE.py'}"
+        own = code if resolved.model.backbone.startswith("own:") else ""
+        print(f"Done. The model is {last}; make it small and fast with: diffbin{own} export {last} --out model.onnx")
 
 
 def _train_further(

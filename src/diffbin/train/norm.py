@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from diffbin.config import Recipe
+from diffbin.errors import ConfigError
 from diffbin.train import devices
 from diffbin.train.optimizer import depth_of
 
@@ -20,11 +21,13 @@ def freeze_norm(network: nn.Module, recipe: Recipe) -> None:
 def synchronise_norm(network: nn.Module, device: torch.device) -> None:
     """Each BatchNorm sees the batch of all processes, as one process would; the names of the weights stay.
 
-    On a GPU by PyTorch's own class, which does not know CPUs.
+    On a GPU by PyTorch's own class, which does not know CPUs. Raises `ConfigError` for a BatchNorm that does more.
     """
     for parent in list(network.modules()):
         for name, norm in list(parent.named_children()):
             if isinstance(norm, nn.BatchNorm2d):
+                if type(norm) is not nn.BatchNorm2d:  # as timm's, with an activation inside
+                    raise ConfigError(f"train.sync_norm does not know the {type(norm).__name__} in this backbone.")
                 kind = nn.SyncBatchNorm if device.type == "cuda" else SyncNorm
                 synchronised = kind(norm.num_features, norm.eps, norm.momentum).to(norm.weight)
                 synchronised.load_state_dict(norm.state_dict())

@@ -67,7 +67,9 @@ def restore(run: Run, saved: Checkpoint) -> None:
         checkpoints.load_into(run.network, saved.network, source="the checkpoint")
     except ModelError:
         wanted = " ".join(f"--set model.{setting}" for setting in to_assignments(saved.recipe.model))
-        raise ConfigError(f"The checkpoint is of another network; go on with {wanted}, or begin a new run.") from None
+        code = " and the code of then" if saved.recipe.model.backbone.startswith("own:") else ""
+        told = f"The checkpoint is of another network; go on with {wanted}{code}, or begin a new run."
+        raise ConfigError(told) from None
     load_optimizer(run.optimizer, saved.optimizer)
     if run.ema:  # an average that begins only now begins from the weights
         run.ema.network.load_state_dict(saved.ema or saved.network)

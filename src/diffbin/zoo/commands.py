@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from diffbin import recipes, zoo
 from diffbin.config import Recipe
-from diffbin.errors import DependencyError
+from diffbin.errors import DependencyError, ModelError
 from diffbin.image import Resize
 from diffbin.terminal import need_torch
 
@@ -117,11 +117,15 @@ def info(
 
 
 def _print_cost(recipe: Recipe) -> None:
+    size = Resize.ordinary(recipe.preprocess).padded
     try:
         from diffbin.model.cost import cost
+
+        parameters, multiply_adds = cost(recipe.model, size)
     except ModuleNotFoundError:  # the layers of an ONNX file can be listed without torch
         return
-    size = Resize.ordinary(recipe.preprocess).padded
-    parameters, multiply_adds = cost(recipe.model, size)
+    except ModelError as error:  # its backbone is its maker's own
+        print(f"diffbin: {error}", file=sys.stderr)
+        return
     print(f"{parameters:,} parameters in training; {multiply_adds / 1e9:.1f} GMAC for a picture of 1280 x 720, "
           f"which goes in as {size[1]} x {size[0]}")  # fmt: skip
