@@ -8,6 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,12 +40,12 @@ class Detector:
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
-    be lost: "again" once more at a larger size where most of it is small, unless `preprocess` has another size than
-    the model's; "auto" so, or very large ones in tiles; a number in tiles of that side in pixels; "off" as all others.
-    Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless `preprocess`
-    has another than the model's. One detector may be shared by threads. Raises `ModelError`;
-    `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number of threads or
-    a `tile`.
+    be lost: "again" once more, at a larger size where most of it is small and at a smaller one where nothing is found,
+    unless `preprocess` has another size than the model's; "auto" so, or very large ones in tiles; a number in tiles of
+    that side in pixels; "off" as all others. Pages of documents, see `diffbin.pages`, are seen at their own size, up to
+    4.4 million pixels, unless `preprocess` has another than the model's. One detector may be shared by threads. Raises
+    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number
+    of threads or a `tile`.
     """
 
     def __init__(
@@ -141,7 +142,8 @@ class Detector:
         if found is not None:
             return found
         resize, batch = self.prepare(loaded)
-        return self.answer(self.engine.run(batch)[0, 0], resize, source, loaded.picture)
+        prob = self.engine.run(batch)[0, 0]
+        return self.answer(prob, resize, batch=batch, source=source, picture=loaded.picture)
 
     def load(self, source: ImageSource) -> Loaded:
         """As much of a picture as is looked at. Raises `InputError`, `LimitError`."""
@@ -177,23 +179,31 @@ class Detector:
         return resize, resize.apply(loaded.picture, self.preprocess)
 
     def answer(
-        self, prob: NDArray[np.float32], resize: Resize, source: ImageSource, picture: Picture | None = None
+        self,
+        prob: NDArray[np.float32],
+        resize: Resize,
+        *,
+        batch: NDArray[np.float32],
+        source: ImageSource,
+        picture: Picture | None = None,
     ) -> Detections:
-        """As `regions`; where most of the text is small it looks again, or warns, as `tile` says.
+        """As `regions`; where most of the text is small, or none is found, it looks again, or warns, as `tile` says.
 
-        Without `picture`, or where that has fewer pixels, it is loaded again for that, so that a stream need not hold
-        all that are under way.
+        `batch` is what `prepare` made. Without `picture`, or where that has fewer pixels, it is loaded again for a
+        closer look, so that a stream need not hold all that are under way.
         """
         prob = resize.crop(prob)
         found = self._decoded(prob, resize)
-        if resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
+        if not len(found) and self._looks_again:
+            found = self._farther(batch, resize)
+        elif resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
             return found
         while (wanted := legibility.wanted_ratio(found, resize)) > resize.ratio and self._looks_again:
             picture = self._whole(source, resize.original, picture)
             if picture is None:
                 return found
-            resize = Resize.by(resize.original, wanted, self.preprocess)
-            prob = self._closer(picture, resize, prob)
+            closer = Resize.by(resize.original, wanted, self.preprocess)
+            prob, resize = self._closer(picture, closer, prob), closer
             found = self._decoded(prob, resize)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
             legibility.warn_of_size(source, resize)
@@ -204,6 +214,20 @@ class Detector:
     @property
     def _looks_again(self) -> bool:
         return self.tile == "auto" or (self.tile == "again" and not self._sized)
+
+    def _farther(self, batch: NDArray[np.float32], resize: Resize) -> Detections:
+        """Text that is too large for the first look, which found none: seen from farther and farther away."""
+        height, width = resize.resized
+        seen = cv2.merge(list(batch[0, :, :height, :width]))
+        for ratio in legibility.FARTHER:
+            farther = Resize.by(resize.original, resize.ratio * ratio, self.preprocess)
+            height, width = farther.resized
+            smaller = np.zeros((1, 3, *farther.padded), np.float32)
+            smaller[0, :, :height, :width] = cv2.split(cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA))
+            found = legibility.large(self.regions(self.engine.run(smaller)[0, 0], farther), farther)
+            if len(found):
+                break
+        return found
 
     def _whole(self, source: ImageSource, size: tuple[int, int], picture: Picture | None) -> Picture | None:
         """The picture with all its pixels, `picture` where that has them; None with a warning where it can be read no

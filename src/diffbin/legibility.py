@@ -1,10 +1,12 @@
-"""Text that is lost since the picture is seen too small: how that is told by what is found, and what is said."""
+"""Text that is lost since it is seen too small, or too large: how that is told by what is found, and what is said."""
 
 import math
+from itertools import compress
 from pathlib import Path
 from statistics import median
 
 import cv2
+import numpy as np
 
 from diffbin.config import Preprocess
 from diffbin.detections import Detections
@@ -17,6 +19,8 @@ SMALL_PX = 15  # the median of what is found on pages whose print is lost is low
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
 SHRUNK = 0.8  # seen at this share of its size, or of the largest input, a picture gains little by a larger one
+FARTHER = (0.4, 0.16)  # of the first input: letters over a fifth of its short side want the one, over a half the other
+LARGE_PX = 40  # in such a smaller input; what is lower there the first look would have read
 LARGEST_SIZE = 4096  # that --size takes
 
 
@@ -28,9 +32,20 @@ def wanted_ratio(found: Detections, resize: Resize) -> float:
     most = min(1.0, math.sqrt(MOST_PIXELS / math.prod(resize.original)))
     if resize.ratio >= SHRUNK * most or len(found) < SMALL_REGIONS:
         return resize.ratio
-    height = resize.ratio * median(min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons)
+    height = resize.ratio * median(_heights(found))
     wanted = min(most, resize.ratio * WELL_PX / max(height, 1.0)) if height < SMALL_PX else resize.ratio
     return max(wanted, resize.ratio)
+
+
+def large(found: Detections, resize: Resize) -> Detections:
+    """Those that the first look, which found nothing, was too near for; what is small to a farther one is no text."""
+    keep = [height * resize.ratio >= LARGE_PX for height in _heights(found)]
+    return Detections(list(compress(found.polygons, keep)), found.scores[np.array(keep, np.bool_)], found.size)
+
+
+def _heights(found: Detections) -> list[float]:
+    """Shorter sides in pixels of the picture."""
+    return [min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons]
 
 
 def warn_of_size(source: ImageSource, resize: Resize) -> None:

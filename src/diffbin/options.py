@@ -29,8 +29,8 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one pict
 Tile = Annotated[
     str,
     typer.Option(
-        help="Small text: again looks twice where most is small and no size is given, auto also in tiles, off once; a "
-        "number is the tiles' side in pixels."
+        help="again looks once more where most text is small, or none is found, unless a size is given; auto so too, "
+        "and in tiles; a number is their side in pixels; off looks once."
     ),
 ]
 Size = Annotated[

@@ -60,8 +60,10 @@ class Stages(Protocol):
     def prepare(self, loaded: Loaded) -> tuple[Resize, NDArray[np.float32]]:
         """A picture -> the way back, and the network's input `(1, 3, h, w)` float32."""
 
-    def answer(self, prob: NDArray[np.float32], resize: Resize, source: ImageSource) -> Detections:
-        """P `(h, w)` float32 -> the answer; `source` is for a second look, and for warnings."""
+    def answer(
+        self, prob: NDArray[np.float32], resize: Resize, *, batch: NDArray[np.float32], source: ImageSource
+    ) -> Detections:
+        """P `(h, w)` float32 -> the answer; the network's input and `source` are for other looks, and for warnings."""
 
 
 def stream(
@@ -183,7 +185,8 @@ class _Pipeline:
 
     def _decode(self, loaded: _Loaded, prob: NDArray[np.float32]) -> None:
         with _errors_into([loaded.answer]):
-            loaded.answer.set_result(self._stages.answer(prob, loaded.resize, loaded.source))
+            answer = self._stages.answer(prob, loaded.resize, batch=loaded.batch, source=loaded.source)
+            loaded.answer.set_result(answer)
 
 
 def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

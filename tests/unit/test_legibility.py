@@ -40,6 +40,16 @@ class Watched(DarkIsText):
         return super().run(batch)
 
 
+class Myopic(Watched):
+    """Sees no text higher than 50 pixels of the input."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        prob = super().run(batch)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats((prob[0, 0] > 0).astype(np.uint8))
+        return np.asarray(prob * (boxes[:, cv2.CC_STAT_HEIGHT] <= 50)[labels] * (labels > 0), np.float32)
+
+
 def scan(lines: int, height: int = 12, size: tuple[int, int] = (400, 300)) -> Picture:
     """White, with black bars in the place of lines; of the ordinary size it is seen at 0.32."""
     sheet = np.full((*size, 3), 255, np.uint8)
@@ -186,18 +196,45 @@ def test_what_cannot_be_looked_at_again_keeps_its_first_answer() -> None:
 
 
 def test_the_second_look_keeps_large_text_of_the_first() -> None:
-    class Myopic(DarkIsText):
-        """Sees no text higher than 50 pixels of the input."""
-
-        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            prob = super().run(batch)
-            _, labels, boxes, _ = cv2.connectedComponentsWithStats((prob[0, 0] > 0).astype(np.uint8))
-            return np.asarray(prob * (boxes[:, cv2.CC_STAT_HEIGHT] <= 50)[labels] * (labels > 0), np.float32)
-
     sheet = scan(10)
     sheet[300:380, 30:270] = 0
     tallest = [max(np.ptp(p[:, 1]) for p in Detector(engine)(sheet).polygons) for engine in (Myopic(), DarkIsText())]
     assert tallest[0] == pytest.approx(tallest[1], abs=8) and tallest[1] > 80
+
+
+def test_where_nothing_is_found_it_looks_from_farther_away(tmp_path: Path) -> None:
+    class Near(Myopic):
+        """Sees pictures larger than the other engines here."""
+
+        recipe = replace(Myopic.recipe, preprocess=Preprocess(long_px=256, short_px=192))
+
+    sheet = np.full((300, 400, 3), 255, np.uint8)
+    sheet[90:210, 80:320] = 0
+    cv2.imwrite(str(tmp_path / "a.png"), sheet)
+    expected = Detector(DarkIsText())(sheet).boxes()
+    for tile in ("again", "auto"):
+        engine = Near()
+        found = Detector(engine, tile=tile)(tmp_path / "a.png")
+        assert engine.shapes == [(1, 3, 192, 256), (1, 3, 96, 128)]
+        assert np.abs(found.boxes() - expected).max() <= 8 and found.size == (300, 400)
+        (result,) = Detector(Near(), tile=tile).stream([tmp_path / "a.png"])
+        assert np.array_equal(result.get().boxes(), found.boxes())
+    for once in (Detector(Near(), tile="off"), Detector(Near()).with_size(191)):
+        assert len(once(tmp_path / "a.png")) == 0
+
+
+def test_from_farther_away_small_text_is_none() -> None:
+    class Later(Watched):
+        """Finds nothing the first time."""
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            return super().run(batch) * np.float32(len(self.shapes) > 1)
+
+    sheet = np.full((300, 400, 3), 255, np.uint8)
+    sheet[140:170, 100:300] = 0
+    engine = Later()
+    assert len(Detector(DarkIsText())(sheet)) == 1
+    assert len(Detector(engine)(sheet)) == 0 and len(engine.shapes) == 3
 
 
 def test_a_stream_looks_twice_and_the_first_time_where_batches_are_made() -> None:
