@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-import cv2
 import pytest
 
 import diffbin
-from conftest import page
 
 SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
@@ -105,19 +103,18 @@ def test_detection_tells_nobody(model_file: Path, tmp_path: Path) -> None:
 
 
 def test_one_picture_passes_through_few_files(
-    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and the answer's writing."""
     from diffbin import batch, cli, detector  # noqa: F401  # what runs as they are imported is none of it
 
-    cv2.imwrite(str(tmp_path / "a.jpg"), page()[0])
     seen: set[str] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_name != "<module>" and frame.f_code.co_filename.startswith(str(SOURCE)):
             seen.add(str(Path(frame.f_code.co_filename).relative_to(SOURCE).with_suffix("")))
 
-    command = ["diffbin", "detect", str(tmp_path / "a.jpg"), "--model", str(model_file), "--engine", "onnx"]
+    command = ["diffbin", "detect", str(SOURCE.parents[1] / "examples" / "img_925.jpg"), "--engine", "onnx"]
     monkeypatch.setattr(sys, "argv", command)
     sys.setprofile(note)
     try:
@@ -126,6 +123,6 @@ def test_one_picture_passes_through_few_files(
         assert stop.code == 0
     finally:
         sys.setprofile(None)
-    assert capsys.readouterr().out.startswith('{"image": "a.jpg"')
+    assert capsys.readouterr().out.startswith('{"image": "img_925.jpg"')
     assert seen - {"__init__", "zoo/__init__", "config", "plain", "answers", "writer", "formats/json"} <= WAY
     assert len(WAY) <= 8
