@@ -1,17 +1,23 @@
 """Exported models through OpenVINO: the fastest engine on x86 CPUs, for the extra `diffbin[openvino]`."""
 
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
-import openvino.opset13 as operators
 from numpy.typing import NDArray
 
 from diffbin.config import Runtime
 from diffbin.engines.onnx import METADATA_KEY, choose_precision, read_metadata
 from diffbin.errors import ConfigError, DependencyError, ModelError
+
+# By this package OpenVINO tells its maker of each process that imports it. It raises for a user without a home folder,
+# and sends by a process of its own, which on macOS begins the caller's program once more. OpenVINO does without it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as Python marks what is not there
+
+import openvino  # noqa: E402
+import openvino.opset13 as operators  # noqa: E402
 
 # Both at import, which one thread does. A core, once it computes, gives signals a stack of its own, and as it ends puts
 # back the one before: of two that end in the order they were made in, the second puts back what is gone with the first,
