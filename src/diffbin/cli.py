@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -46,7 +47,11 @@ def main() -> None:
     """Entry point: errors of ours become one sentence and an exit code, warnings of ours a sentence."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in pictures; what matters is an error
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123  # closed; print would take the other one
+    if sys.stderr is None:  # closed; print would take the other one
+        sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, TextIOWrapper):  # else it is closed
+        # A terminal gets what it can show; files and programs get UTF-8 in any locale, as answers in XML say they do.
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", DiffbinWarning)

@@ -94,9 +94,8 @@ def show(text: str) -> None:
     """Prints it at once. Raises `OutputError` where that is not possible."""
     if sys.stdout is None:
         raise OutputError("The answers cannot be printed: the standard output is closed; write them to --out DIR.")
-    encoding = sys.stdout.encoding or "utf-8"
-    try:  # a file may have a name that the terminal cannot show
-        print(text.encode(encoding, "backslashreplace").decode(encoding), end="", flush=True)
+    try:
+        print(text, end="", flush=True)
     except BrokenPipeError:  # as of `| head`
         raise
     except OSError as error:

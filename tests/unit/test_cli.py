@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -219,11 +220,23 @@ def test_one_table_and_one_set_are_printed(io: Run, pages: Path, tmp_path: Path)
     assert (code, out) == (2, "") and "not a picture" in err
 
 
-def test_names_that_the_terminal_cannot_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = TextIOWrapper(BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", terminal)
-    writer.show("\u00fc\udce9.png,0.9\n")
-    assert terminal.buffer.getvalue() == b"\\xfc\\udce9.png,0.9\n"
+@pytest.mark.parametrize("terminal", [True, False])
+def test_names_that_the_output_cannot_show(
+    terminal: bool, model_file: Path, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal gets them escaped, a file or another program in UTF-8, whatever the locale."""
+    picture = (pages / "images" / "img_1.png").rename(tmp_path / "stra\u00dfe \u4e2d.png")
+    output = TextIOWrapper(BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(output, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdout", output)
+    command = ["diffbin", "detect", str(picture), "--model", str(model_file), "--format", "alto"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):
+        cli.main()
+    written = output.buffer.getvalue()
+    assert ("stra\u00dfe \\u4e2d.png".encode("cp1252") if terminal else picture.name.encode()) in written
+    if not terminal:
+        ElementTree.fromstring(written)
 
 
 @pytest.mark.usefixtures("dark")
