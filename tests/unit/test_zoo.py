@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -295,6 +296,25 @@ def test_without_a_home_embedded_models_and_files_are_found_and_others_tell_the_
     for look in (zoo.find, zoo.weights_of):
         with pytest.raises(ModelError, match=r"no home folder .* set DIFFBIN_CACHE"):
             look("mine")
+
+
+def test_nothing_is_installed_in_a_folder_of_another_user(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    (cache / "mine.onnx").touch()
+    assert zoo.installed_names() == ["mine"]
+    stat = Path.stat
+
+    def closed(path: Path, **more: bool) -> os.stat_result:
+        if path.is_relative_to(cache):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(ModelError, match="There is no model nonsense"):
+        zoo.find("nonsense")
+    assert run(monkeypatch, "zoo", "list") == 0
+    with pytest.raises(ModelError, match=r"w\.pth\.part cannot be written: Permission denied"):
+        download.download("http://localhost/w.pth", cache / "downloads")
 
 
 def test_info_prints_card_settings_and_layers(

@@ -126,4 +126,6 @@ def installed(name: str) -> Path:
 
 def installed_names() -> list[str]:
     """The installed models."""
-    return sorted(path.stem for path in cache().glob("*.onnx"))
+    with suppress(PermissionError):  # of another user's home, before Python 3.13
+        return sorted(path.stem for path in cache().glob("*.onnx"))
+    return []

@@ -23,15 +23,12 @@ def list_rows() -> None:
     """List the published models, their published hmean, and which are installed."""
     rows = [(name, found) for name in recipes.names() if (found := recipes.published(name))]
     width = max(len(name) for name, _ in rows)
+    installed = zoo.installed_names()
     print(f"{'name':{width}}  published hmean  state")
     for name, published in rows:
-        state = (
-            "installed"
-            if zoo.installed(name).is_file()
-            else ("to get" if published.weights else "no weights published")
-        )
+        state = "installed" if name in installed else "to get" if published.weights else "no weights published"
         print(f"{name:{width}}  {f'{published.hmean:.4f}' if published.hmean else '-':15}  {state}")
-    own = [name for name in zoo.installed_names() if name not in dict(rows)]
+    own = [name for name in installed if name not in dict(rows)]
     print("".join(f"{name:{width}}  {'-':15}  installed\n" for name in own), end="")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import os
 import re
 import time
 import urllib.error
@@ -28,7 +29,7 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
     if not url.startswith(("https://", "http://")):
         raise ModelError(f"{url} is not an address of the web.")
     target = folder / url.rsplit("/", 1)[-1]
-    if target.is_file():
+    if os.path.isfile(target):  # noqa: PTH113  # False where pathlib raises: no permission
         check_digest(target)
         return target
     partial = target.with_name(target.name + ".part")
@@ -47,7 +48,7 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"{url} could not be fetched whole ({reason}). {_by_hand(target)}") from None
     except OSError as error:
-        if not target.is_file():
+        if not os.path.isfile(target):  # noqa: PTH113
             raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
         check_digest(target)  # as above, on a file system without locks
     except ValueError as error:

@@ -31,7 +31,7 @@ def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progres
     path = {"weights": published.weights, "start": published.start, "backbone": published.backbone}[part]
     if not path:
         raise ModelError(f"No {part} are published for {name}; train it: diffbin train {name}.")
-    if part == "weights" and zoo.installed(name).is_file():
+    if part == "weights" and name in zoo.installed_names():
         return _published(zoo.installed(name), Path(path), name)
     file = download(base.rstrip("/") + "/" + path, zoo.cache() / "downloads", progress=progress)
     return install(file, recipes.load(name)) if part == "weights" else file
