@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric.accelerators.mps import MPSAccelerator
 
 from conftest import small_recipe
 from diffbin import recipes
@@ -93,6 +94,12 @@ def test_an_average_that_begins_later_begins_from_the_weights(pages: Path) -> No
     assert run.ema and run.step == 7
     for name, value in run.ema.network.state_dict().items():
         assert torch.equal(value, saved[name]), name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine trains on its GPU")
+def test_apples_gpu_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
+    assert devices.open_fabric("32").device.type == "cpu"
 
 
 def test_a_run_of_another_network_is_not_gone_on_with(pages: Path, tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ LOST = object()  # fills the shorter shares
 
 
 def open_fabric(precision: str) -> Fabric:
-    """One device; or under `torchrun` one of each of its processes, joined into a group."""
+    """A GPU by CUDA or else the CPU; or under `torchrun` one of each of its processes, joined into a group."""
     every, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     together = TorchElasticEnvironment.detect()
     environment: ClusterEnvironment = TorchElasticEnvironment() if together else LightningEnvironment()
     fabric = Fabric(
+        # Left to itself it takes Apple's GPU, where BatchNorm with channels last broke off until 2026 (pytorch#188371).
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=here if together else 1,
         num_nodes=every // here if together else 1,
         strategy="ddp" if together else "auto",
