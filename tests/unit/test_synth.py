@@ -1,11 +1,14 @@
 """The text renderer, with Pillow's own font and made-up backgrounds: nothing of the machine is needed."""
 
+import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -208,6 +211,24 @@ def test_a_broken_off_run_goes_on_and_another_is_refused(fonts: str, tmp_path: P
     assert len(list((out / "images").iterdir())) == 3
     with pytest.raises(InputError, match="another seed"):
         render_set(config, out=out, count=1, seed=1, workers=1)
+
+
+@pytest.mark.parametrize(("system", "workers"), [("linux", 96), ("win32", 61)])
+def test_a_process_for_each_core_at_hand_or_as_many_as_windows_takes(
+    system: str, workers: int, fonts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(workers: int, *_: object) -> NoReturn:
+        asked.append(workers)
+        raise BrokenProcessPool
+
+    monkeypatch.setattr("diffbin.data.synth.writer.ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(96)), raising=False)
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(ConfigError, match="A process that renders has ended"):
+        render_set(Synth(fonts=fonts), out=tmp_path, count=200, seed=0, workers=0)
+    assert asked == [workers]
 
 
 def test_the_label_files_can_be_read(fonts: str, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What was measured, as a table and as JSON."""
 
-import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from diffbin.bench.measure import Absent, Row
 from diffbin.bench.subjects import WAYS
+from diffbin.cores import cores
 
 STAGES = ("read", "prepare", "network", "decode", "total")  # told in milliseconds
 RATES = ("network", *WAYS)  # told in pictures a second
@@ -57,7 +57,7 @@ def ratios(rows: Sequence[Row]) -> list[float | None]:
 def machine() -> dict[str, Any]:
     """The processor and the versions of what computes."""
     versions = {name: found for name in PACKAGES if (found := _version(name))}
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
+    return {"cpu": _cpu(), "cores": cores(), "python": platform.python_version(), "versions": versions}
 
 
 def _version(package: str) -> str | None:

@@ -1,6 +1,5 @@
 """What is timed: a detector of ours, or a peer."""
 
-import os
 import statistics
 import sys
 import time
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from diffbin import recipes, zoo
 from diffbin.bench.peers import Peer, Size, open_peer
 from diffbin.config import Preprocess, Runtime
+from diffbin.cores import cores
 from diffbin.detector import Detector
 from diffbin.engines import Engine
 from diffbin.errors import DependencyError, way_to_install
@@ -38,7 +38,7 @@ WAYS: Mapping[str, Callable[[Detector, list[Path], int], object]] = {  # through
 
 def _loaders(detector: Detector) -> int:
     """Threads that load and decode: one keeps up with a CPU; a GPU is fed by all cores."""
-    return os.cpu_count() or 1 if _on_gpu(detector) else 1
+    return cores() if _on_gpu(detector) else 1
 
 
 def _on_gpu(detector: Detector) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Augment, Recipe, Source
+from diffbin.cores import cores
 from diffbin.data.augment import augment
 from diffbin.data.sample import Sample
 from diffbin.data.sources import SampleSource, draw_index, open_source
@@ -210,8 +211,8 @@ class SampleNumbers:
 
 
 def worker_count(recipe: Recipe) -> int:
-    """Processes that load: `data.workers`, but no more than there are cores."""
-    return min(recipe.data.workers, os.cpu_count() or 1)
+    """Processes that load: `data.workers`, but no more than there are cores at hand."""
+    return min(recipe.data.workers, cores())
 
 
 def train_loader(

@@ -1,6 +1,5 @@
 """The model card: what a trained model is, where it came from, and how good it was found to be."""
 
-import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ import torch
 
 from diffbin import __version__
 from diffbin.config import Recipe
+from diffbin.cores import cores
 from diffbin.detector import Detector
 from diffbin.files import write_whole
 from diffbin.image import Resize
@@ -46,7 +46,7 @@ def hardware() -> str:
     """What it was trained on, in words."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{os.cpu_count()} cores of {platform.machine()}"
+    return f"{cores()} cores of {platform.machine()}"
 
 
 def write(path: Path, told: dict[str, str], rows: Sequence[tuple[str, Detector, Report]], recipe: Recipe) -> None:

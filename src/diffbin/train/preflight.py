@@ -1,7 +1,6 @@
 """Before the first step: whether the loss of one batch falls, on a copy of the run, and what the run will cost."""
 
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from diffbin.config import Recipe
+from diffbin.cores import cores
 from diffbin.data.dataset import Batch, TrainSet, worker_count
 from diffbin.errors import TrainingWarning, warn
 from diffbin.terminal import duration
@@ -69,7 +69,7 @@ def look_ahead(run: Run, recipe: Recipe, batches: Sequence[Batch], *, data: Trai
         warn(found.fault, TrainingWarning)
     workers = worker_count(recipe)
     loading = load_seconds(data, recipe.data.batch_size // devices.count(), workers)
-    told = cost(found, total, load_seconds=loading, more_workers=workers < (os.cpu_count() or 1))
+    told = cost(found, total, load_seconds=loading, more_workers=workers < cores())
     print(told, file=sys.stderr, flush=True)
 
 

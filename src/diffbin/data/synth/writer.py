@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-import os
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 
+from diffbin.cores import cores
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
@@ -44,7 +45,9 @@ def render_set(
         make_folder(out / folder)
     _note_origin(config, out, seed)
     jobs = [(config, out, i, seed + i) for i in range(count)]
-    workers = min(workers or os.cpu_count() or 1, count)
+    workers = min(workers or cores(), count)
+    if sys.platform == "win32":
+        workers = min(workers, 61)  # more processes Windows cannot wait for
     if workers <= 1:
         _report(map(_render_one, jobs), count, progress)
         return

@@ -1,6 +1,5 @@
 """The report of a run: one HTML page, made of what lies in the run's folder."""
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -10,6 +9,7 @@ import torch
 
 from diffbin import __version__
 from diffbin.config import Recipe
+from diffbin.cores import cores
 from diffbin.files import write_whole
 from diffbin.overrides import to_assignments
 from diffbin.terminal import duration
@@ -105,7 +105,7 @@ def _step(sheet: Path) -> str:
 def _machine() -> list[tuple[str, str]]:
     gpus = {torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
     return [
-        ("computer", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
+        ("computer", f"{platform.system()} {platform.machine()}, {cores()} cores"),
         ("GPU", ", ".join(sorted(gpus)) or "none"),
         ("software", f"diffbin {__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"),
     ]
