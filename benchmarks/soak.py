@@ -48,7 +48,7 @@ def memory() -> dict[str, float]:
     """The most memory held so far and, on Linux, the memory held now."""
     figures = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT_MB}
     if (status := Path("/proc/self/statm")).exists():
-        figures["now_mb"] = int(status.read_text().split()[1]) * resource.getpagesize() / 2**20
+        figures["now_mb"] = int(status.read_text("utf-8").split()[1]) * resource.getpagesize() / 2**20
     return {name: round(figure, 1) for name, figure in figures.items()}
 
 

@@ -145,7 +145,7 @@ def run_one(row: str, images: Path) -> dict[str, Any]:
     start, busy = time.perf_counter(), time.process_time()
     found = moved(plain, large) if row == "moved" else tiled.detect(large.picture)
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     counts = asdict(compare(plain, large.regions, found))
     mib = round(int(peak[1]) / 1024) if peak else 0
     return {"seconds": round(seconds, 1), "cpu_seconds": round(busy, 1), "peak_mib": mib, **counts}

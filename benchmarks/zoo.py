@@ -94,7 +94,7 @@ def run_one(name: str, engine: str, model: str) -> dict[str, float]:
     batch = batch_of(recipe)
     made.run(batch)
     (ms,) = median_ms(TURNS, lambda: made.run(batch))
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     return {"ms": round(ms), "peak_mib": round(int(peak[1]) / 1024) if peak else 0}
 
 

@@ -37,7 +37,7 @@ def _entry(name: str) -> Iterator[str]:
     if name == "diffbin.errors":
         yield f"```\n{inspect.getdoc(importlib.import_module(name))}\n```\n"
         return
-    source = Path(inspect.getfile(importlib.import_module(module))).read_text()
+    source = Path(inspect.getfile(importlib.import_module(module))).read_text("utf-8")
     node = next(node for node in ast.parse(source).body if _name(node) == item)
     yield f"### {name}\n\n```py\n{_shown(source, node)}\n```\n"
 

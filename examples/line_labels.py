@@ -55,7 +55,8 @@ def main(images: str, gt: str, out: str, part: str = "") -> None:
         ]  # fmt: skip
         write_whole(folders[1] / f"{labelled.image.stem}.txt", "".join(rows).encode())
         enlarged = cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folders[0] / f"{labelled.image.stem}.jpg"), enlarged, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        encoded = cv2.imencode(".jpg", enlarged, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+        write_whole(folders[0] / f"{labelled.image.stem}.jpg", encoded.tobytes())
 
 
 def share(polygon: Polygon, others: list[Polygon]) -> float:

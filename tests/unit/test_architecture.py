@@ -42,7 +42,7 @@ def rank(module: str) -> int:
 
 
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -69,9 +69,22 @@ def test_imports_point_down(name: str, path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "path"), list(modules()))
 def test_modules_are_short_and_documented(name: str, path: Path) -> None:
-    text = path.read_text()
+    text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 300, f"{name} is long"
     assert ast.get_docstring(ast.parse(text)), f"{name} does not say what it is"
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_files_are_the_same_on_every_system(name: str, path: Path) -> None:
+    """Text says its encoding, which else is the locale's. OpenCV opens no file: on Windows not one of every name."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            called, options = node.func.attr, {option.arg for option in node.keywords}
+            modes = {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+            text = called == "open" and ("newline" in options or modes & {"r", "w", "a", "x"})
+            text = text or (called == "read_text" and not node.args) or called == "write_text"
+            assert "encoding" in options or not text, f"{name}, line {node.lineno}: no encoding"
+            assert called not in ("imread", "imwrite"), f"{name}, line {node.lineno}: OpenCV opens a file"
 
 
 def test_exported_names() -> None:

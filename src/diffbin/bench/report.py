@@ -70,7 +70,7 @@ def _version(package: str) -> str | None:
 def _cpu() -> str:
     """Its name, from where Linux tells it."""
     path = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", path.read_text(), re.MULTILINE) if path.is_file() else None
+    found = re.search(r"^model name\s*:\s*(.+)$", path.read_text("utf-8"), re.MULTILINE) if path.is_file() else None
     return found.group(1) if found else platform.processor()
 
 

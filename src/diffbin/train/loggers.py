@@ -57,7 +57,7 @@ class CsvLogger:
         kept = (row for row in read_csv(place.out) if place.start and row["step"] <= place.start)
         rows.writerows({**row, "step": int(row["step"])} for row in kept)
         write_whole(path, head.getvalue().encode())
-        self._file = path.open("a", newline="")
+        self._file = path.open("a", newline="", encoding="utf-8")
         self._csv = csv.DictWriter(self._file, COLUMNS)
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
@@ -77,7 +77,7 @@ def read_csv(out: Path) -> list[dict[str, float]]:
     """The rows of the `log.csv` in a run's folder, each with the figures that it has; none where there is no file."""
     path, rows = out / CSV, list[dict[str, float]]()
     if path.exists():
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 with suppress(ValueError, TypeError):  # a row that was broken off
                     rows.append({name: float(text) for name, text in row.items() if text and name in COLUMNS})
@@ -100,8 +100,11 @@ class TensorBoardLogger:
     def picture(self, step: int, path: Path) -> None:
         """See `Logger`."""
         import cv2
+        import numpy as np
 
-        pixels = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)  # they are stored as PNG, each of them
+        pixels = cv2.imdecode(
+            np.fromfile(path, np.uint8), cv2.IMREAD_REDUCED_COLOR_2
+        )  # they are stored as PNG, each of them
         if pixels is not None:
             self._events.add_image("samples", pixels[..., ::-1].copy(), step, dataformats="HWC")
 
@@ -169,7 +172,7 @@ class MlflowLogger:
 def _old_name(place: Place, logger: str) -> str | None:
     """What the service calls the run that is gone on with."""
     path = place.out / f"{logger}.txt"
-    return path.read_text() if place.start and path.exists() else None
+    return path.read_text("utf-8") if place.start and path.exists() else None
 
 
 def _keep_name(place: Place, logger: str, name: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from diffbin.data.synth.colour import draw_sign
 from diffbin.data.synth.pixels import Picture
 from diffbin.errors import InputError
+from diffbin.image import load
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 KEPT = 300  # photographs kept in the memory of one process, about 1 MB each ...
@@ -31,9 +32,7 @@ def list_photos(folder: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=KEPT)
 def _load(path: str) -> Picture:
-    photo = cv2.imread(path, cv2.IMREAD_COLOR_RGB)
-    if photo is None:
-        raise InputError(f"The background {path} is not a picture that OpenCV reads.")
+    photo = load(path)
     scale = KEPT_LONG_PX / max(photo.shape)
     return photo if scale >= 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 

@@ -9,7 +9,7 @@ from diffbin.data.sample import Sample
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
-from diffbin.errors import InputError
+from diffbin.files import write_whole
 
 READABLE, IGNORED = (0, 230, 60), (255, 60, 60)
 JPEG_QUALITY = 80
@@ -24,8 +24,9 @@ def contact_sheet(config: Synth, *, seed: int, rows: int, columns: int, out: Pat
     samples = [renderer.render(seed + i) for i in range(rows * columns)]
     tiles = [_draw(s) if draw_labels and (i // columns + i) % 2 else s.picture for i, s in enumerate(samples)]
     sheet = np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
-    if not cv2.imwrite(str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-        raise InputError(f"The contact sheet {out} cannot be written.")
+    bgr = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(out.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    write_whole(out, encoded.tobytes())
 
 
 def _draw(sample: Sample) -> Picture:

@@ -65,7 +65,7 @@ def render_set(
 def _note_origin(config: Synth, out: Path, seed: int) -> None:
     """Writes `out/synth.json`, from which the set can be made again; a folder with another origin is refused."""
     path, origin = out / "synth.json", json.dumps({"seed": seed, **to_dict(config)}, indent=1)
-    if path.exists() and path.read_text() != origin:
+    if path.exists() and path.read_text("utf-8") != origin:
         raise InputError(f"{out} holds pictures of another seed or of other settings; choose another folder.")
     write_whole(path, origin.encode())
 
