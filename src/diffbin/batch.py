@@ -18,6 +18,7 @@ from diffbin.answers import ANSWERS, CROP, CROPS, OVERLAY, PAGE, Files, Job, Out
 from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinError, InputError, PackageError, warn
+from diffbin.files import as_compared
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
 from diffbin.leftovers import forget, forget_lost_pages, is_ours
@@ -38,7 +39,7 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
     names, and for an answer in the place of a file that is none of ours, or may be the picture's label: not with
     `resume`, for what is `unanswered` replaces no file, but then for two files whose answers would share a name.
     """
-    way, taken, jobs = output.way, set[Path](), []
+    way, taken, jobs = output.way, set[str](), []
     for picture, below in _pictures(sources, output.folder):
         parts, called = _parts(picture, way), (below / picture.name).as_posix()
         if output.folder is None:
@@ -46,13 +47,15 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
             continue
         first = output.folder / below / picture.stem
         others = (first.with_name(f"{picture.name}{end}") for end in chain([""], (f"-{i}" for i in count(2))))
-        name = next(name for name in chain([first], others) if taken.isdisjoint(_with(name, end) for _, end in parts))
+        name = next(
+            name for name in chain([first], others) if taken.isdisjoint(_compared(name, end) for _, end in parts)
+        )
         if output.resume and name != first:
-            both = next(_with(first, end) for _, end in parts if _with(first, end) in taken)
+            both = next(_with(first, end) for _, end in parts if _compared(first, end) in taken)
             told = f"The answers of {picture} and another picture would both be called {both}{way.suffix}"
             raise InputError(f"{told}; --resume cannot tell whose one is: rename a picture.")
         for part, end in parts:
-            taken.add(_with(name, end))
+            taken.add(_compared(name, end))
             jobs.append(Job(part, called + fragment(part), Files.called(_with(name, end), way, of_page=bool(end))))
     if output.folder is None and way.links and any(isinstance(job.picture, Page) for job in jobs):
         raise InputError(f"--format {output.format} leads to a picture of each page; give --out DIR to write it to.")
@@ -81,6 +84,10 @@ def _parts(picture: Path, way: Format) -> list[tuple[Source, str]]:
 
 def _with(name: Path, ending: str) -> Path:
     return name.parent / (name.name + ending)
+
+
+def _compared(name: Path, ending: str) -> str:
+    return as_compared(_with(name, ending))
 
 
 def unanswered(jobs: Iterable[Job]) -> list[Job]:

@@ -92,6 +92,11 @@ def read_open(file: Readable, most: int) -> bytes:
     return content
 
 
+def as_compared(path: str | Path) -> str:
+    """A name as the file system compares it: on Windows and, as a rule, on macOS capital letters are small ones."""
+    return str(path).casefold() if sys.platform in ("win32", "darwin") else str(path)
+
+
 def check_file(path: Path, suffix: str = "") -> None:
     """`InputError` unless a file of this name, which must end in `suffix`, can be written: before long work for it."""
     if path.is_dir():

@@ -249,8 +249,12 @@ def test_a_bad_part_is_named(part: str) -> None:
         take_part(range(20), part)
 
 
-def test_pictures_that_would_share_a_label_are_named(tmp_path: Path) -> None:
-    for name in ("a.png", "a.jpg", "a.txt"):
+@pytest.mark.parametrize(("system", "other"), [("linux", "a.jpg"), ("darwin", "A.jpg"), ("win32", "A.jpg")])
+def test_pictures_that_would_share_a_label_are_named(
+    system: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    for name in ("a.png", other, "a.txt", "A.txt"):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"2 pictures of .* are called a and share a label; rename them"):
         list_pictures(Source(images=".", labels="."), str(tmp_path))

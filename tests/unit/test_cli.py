@@ -239,6 +239,17 @@ def test_names_that_the_output_cannot_show(
         ElementTree.fromstring(written)
 
 
+@pytest.mark.parametrize(("system", "second"), [("linux", "a.json"), ("darwin", "a.png.json")])
+def test_names_that_one_file_system_takes_for_one_and_another_for_two(
+    system: str, second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("A.jpg", "a.png"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "platform", system)
+    jobs = batch.plan([str(tmp_path)], Output(folder=tmp_path / "out"))
+    assert [job.files.text.name for job in jobs if job.files] == ["A.json", second]
+
+
 @pytest.mark.usefixtures("dark")
 def test_regions_are_cut_out(io: Run, pages: Path) -> None:
     images = pages / "images"

@@ -35,6 +35,7 @@ from diffbin.data.picture import QUARTER_TURNS, PictureFile, Pixels, open_pictur
 from diffbin.data.targets import is_too_small
 from diffbin.detections import Points
 from diffbin.errors import ConfigError, InputError, warn
+from diffbin.files import as_compared
 from diffbin.image import SUFFIXES, header_size, read_bytes
 
 T = TypeVar("T")
@@ -155,7 +156,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def check_stems(pictures: Sequence[Path]) -> None:
     """`InputError` where two pictures have one name but for the suffix, and would share a label."""
-    stem, times = Counter(path.stem for path in pictures).most_common(1)[0]
+    stem, times = Counter(as_compared(path.stem) for path in pictures).most_common(1)[0]
     if times > 1:
         raise InputError(f"{times} pictures of {pictures[0].parent} are called {stem} and share a label; rename them.")
 
