@@ -2,7 +2,7 @@ import pickle
 import re
 import sys
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import cv2
 import numpy as np
@@ -294,6 +294,7 @@ def test_few_odd_labels_are_nobodys_mistake(tmp_path: Path, recwarn: pytest.Warn
 def test_natural_key_mixes_digits_and_letters() -> None:
     names = [Path(name) for name in ["b1", "10", "a10", "a9", "9", "a"]]
     assert [str(name) for name in sorted(names, key=natural_key)] == ["9", "10", "a", "a9", "a10", "b1"]
+    assert natural_key(PureWindowsPath(r"a\b 2.jpg")) == natural_key(PurePosixPath("a/b 2.jpg"))
 
 
 def test_labelled_pictures_that_viewers_turn_are_told_of(tmp_path: Path) -> None:

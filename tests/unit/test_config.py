@@ -1,15 +1,33 @@
 """Settings to and from dictionaries, and overrides."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+import diffbin
 from diffbin import recipes
 from diffbin.config import Data, Model, Preprocess, Recipe, Source, Train
 from diffbin.data.synth.settings import Synth
 from diffbin.errors import ConfigError
 from diffbin.overrides import override, to_assignments
 from diffbin.plain import from_dict, to_dict
+
+
+def test_recipes_of_a_package_in_an_archive_without_docstrings(tmp_path: Path) -> None:
+    package = Path(diffbin.__file__).parent
+    with ZipFile(tmp_path / "diffbin.zip", "w") as archive:
+        for path in [*package.glob("*.py"), *package.glob("recipes/*.py")]:
+            archive.write(path, Path("diffbin") / path.relative_to(package))
+    program = "from diffbin.recipes import describe, names; print(*names(), *map(describe, names()))"
+    line = [sys.executable, "-OO", "-c", program]
+    elsewhere = {**os.environ, "PYTHONPATH": str(tmp_path / "diffbin.zip")}
+    done = subprocess.run(line, check=True, timeout=60, env=elsewhere, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.split() == recipes.names()
 
 
 @pytest.mark.parametrize("name", recipes.names())

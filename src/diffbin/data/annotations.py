@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -176,11 +176,10 @@ def apply_rules(source: Source, annotation: Annotation) -> Annotation:
     return replace(annotation, ignored=annotation.ignored | np.array(narrow, np.bool_))
 
 
-def natural_key(path: Path) -> list[tuple[bool, int, str]]:
-    """Sorts digits by value: `img_2.jpg` before `img_10.jpg`."""
-    return [
-        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", str(path))
-    ]
+def natural_key(path: PurePath) -> list[tuple[bool, int, str]]:
+    """Sorts digits by value, `img_2.jpg` before `img_10.jpg`, and folders alike on every system."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def take_part(items: Sequence[T], part: str) -> list[T]:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 import traceback
 from contextlib import suppress
@@ -16,12 +17,12 @@ from diffbin.published import Published
 
 def names() -> list[str]:
     """The recipes that come with the package."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))  # also of a package in an archive
 
 
 def describe(name: str) -> str:
     """The first line of what a recipe says about itself."""
-    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+    return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().partition("\n")[0]
 
 
 def load(name: str) -> Recipe:
