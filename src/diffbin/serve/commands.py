@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -98,14 +99,16 @@ def _run(app: "Starlette", place: socket.socket, grace_s: int) -> NoReturn:
     """Until a signal ends it; what is under way has so many seconds more."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if self.should_exit and sig == signal.SIGINT:  # the second one waits for nothing that is computed
+                os._exit(BROKEN_OFF)
+            super().handle_exit(sig, frame)
+
     signal.signal(signal.SIGTERM, _end)  # as of `docker stop`
     settings = uvicorn.Config(app, log_level="info", ws="none", server_header=False, timeout_graceful_shutdown=grace_s)
-    server = uvicorn.Server(settings)
-    try:
-        server.run(sockets=[place])
-    except KeyboardInterrupt:  # the way to end it
-        if server.force_exit:  # the second one, which does not wait for what is computed
-            os._exit(BROKEN_OFF)
+    with suppress(KeyboardInterrupt):  # the way to end it
+        Server(settings).run(sockets=[place])
     _end()
 
 
