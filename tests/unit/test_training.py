@@ -12,7 +12,7 @@ import torch
 from lightning_fabric.accelerators.mps import MPSAccelerator
 
 from conftest import small_recipe
-from diffbin import recipes
+from diffbin import recipes, zoo
 from diffbin.config import Optim, Recipe, Source, Train
 from diffbin.data.dataset import SampleNumbers, TrainSet, collate
 from diffbin.errors import ConfigError, ModelError, TrainingError, TrainingWarning
@@ -180,6 +180,13 @@ def test_weights_start_another_run(pages: Path, tmp_path: Path) -> None:
     still = replace(small_recipe(pages, steps=1), optim=Optim(lr=1e-12))
     second = checkpoints.load(train(still, out=tmp_path / "second", start=Start(weights, "weights")))
     assert torch.allclose(second.network["backbone.layer1.0.conv1.weight"], weights["backbone.layer1.0.conv1.weight"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux tells which files are in memory")
+def test_weights_that_were_read_leave_their_file_alone() -> None:
+    path = zoo.WEIGHTS[zoo.EMBEDDED]
+    _, weights = checkpoints.read_weights(path)
+    assert weights and path.name not in Path("/proc/self/maps").read_text("utf-8")
 
 
 @pytest.mark.parametrize("spoil", ["cut", "later", "network"])

@@ -140,7 +140,8 @@ def read_weights(path: Path) -> tuple[Recipe, Weights]:
 
 
 def _single(weight: Tensor) -> Tensor:
-    return weight.float() if weight.is_floating_point() else weight
+    """A copy: what leads into the file keeps it open, and Windows lets nobody replace it then."""
+    return weight.to(torch.float32 if weight.is_floating_point() else weight.dtype, copy=True)
 
 
 def write_weights(path: Path, recipe: Recipe, weights: Weights, *, halve: bool = True) -> None:
