@@ -2,14 +2,16 @@ import pickle
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from diffbin.config import Augment, Data, Recipe, Source, Train
-from diffbin.data import sources
+from diffbin.data import dataset, sources
 from diffbin.data.dataset import Batch, TrainSet, collate, train_loader
 from diffbin.data.sample import Sample
 from diffbin.data.sources import PictureSource
@@ -110,6 +112,26 @@ def test_an_error_in_a_worker_stays_one_sentence(tmp_path: Path) -> None:
     alone = recipe(tmp_path)
     with pytest.raises(InputError, match=r"^The picture .*img_0\.png is damaged.*\.$"):
         next(train_loader(replace(alone, data=replace(alone.data, workers=1))))
+
+
+def test_batches_fit_into_the_memory_that_processes_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a", 3)
+    alone = recipe(tmp_path)
+    tensors = vars(next(train_loader(alone))).values()
+    batch = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    helped = replace(alone, data=replace(alone.data, workers=2))
+    ahead = []
+    monkeypatch.setattr(dataset, "cores", lambda: 2)
+    monkeypatch.setattr(dataset, "SHARED", tmp_path)
+    monkeypatch.setattr(DataLoader, "__init__", lambda _, *__, prefetch_factor, **___: ahead.append(prefetch_factor))
+    monkeypatch.setattr(DataLoader, "__iter__", lambda _: iter([None]))
+    for free in (99, 9, 4, 3):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free * batch))
+        if free > 3:
+            next(train_loader(helped))
+    assert ahead == [4, 3, 1]
+    with pytest.raises(TrainingError, match=r"takes 1 MB of .*, of 0 free; .* data\.workers=0"):
+        next(train_loader(helped))
 
 
 def test_each_pass_shows_every_picture_once_in_a_new_order(tmp_path: Path) -> None:

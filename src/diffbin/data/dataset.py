@@ -6,13 +6,16 @@ this file knows no torch; the loader at its end does.
 """
 
 import itertools
+import math
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 50  # draws for one sample before the data is held to be unusable
 ORDER, DRAW, SIDE = 0, 1, 2  # streams of random numbers
+AHEAD, TAKEN = 4, 2  # batches that a process keeps ready, at most; those that are trained on, or on their way
+BYTES_OF_PIXEL = 8  # in a batch
+SHARED = Path("/dev/shm")  # where processes hand them over on Linux
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +245,7 @@ def train_loader(
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_start_worker if workers else None,
         multiprocessing_context=_start_method() if workers else None,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=_batches_ahead(recipe.augment.crop_px, size, workers) if workers else None,
         generator=torch.Generator(),  # of its own: the loader draws a seed, which must not move the run's random state
     )
     try:
@@ -249,6 +255,22 @@ def train_loader(
             raise
         last = str(error).rstrip().rpartition("\n")[2]  # torch puts the worker's traceback before our sentence
         raise type(error)(last.partition("Error: ")[2] or last) from None
+
+
+def _batches_ahead(crop_px: int, size: int, workers: int) -> int:
+    """Batches that each process keeps ready: `AHEAD`, or as many as fit into the memory that processes share on Linux.
+
+    Raises `TrainingError` where not one does: the run would wait for ever for what cannot be handed over.
+    """
+    if not SHARED.is_dir():
+        return AHEAD
+    free, batch = shutil.disk_usage(SHARED).free, size * crop_px**2 * BYTES_OF_PIXEL
+    loaders = workers * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    ahead = min(AHEAD, (free // batch - TAKEN) // loaders)
+    if ahead < 1:
+        told = f"Loading takes {math.ceil((loaders + TAKEN) * batch / 1e6)} MB of {SHARED}, of {free / 1e6:.0f} free"
+        raise TrainingError(f"{told}; give a container more, by docker run --shm-size 4g, or set data.workers=0.")
+    return ahead
 
 
 def _start_method() -> str:
