@@ -131,7 +131,9 @@ def detect(
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
     tile: options.Tile = "again",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what computes the map.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what computes the map, and why no GPU does.")
+    ] = False,
 ) -> None:
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
@@ -152,6 +154,9 @@ def detect(
         print(f"diffbin: {count - len(jobs)} of {count} pictures have an answer already.", file=sys.stderr)
         if not jobs:
             return
+    if verbose:
+        logging.basicConfig(format="diffbin: %(message)s")
+        logging.getLogger("diffbin").setLevel(logging.INFO)
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     if verbose:
         print(f"diffbin: {model} by {detector.describe()}", file=sys.stderr)

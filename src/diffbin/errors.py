@@ -7,6 +7,7 @@ DiffbinError
 ├── ModelError        a model or checkpoint is missing, damaged or of another architecture
 ├── ConfigError       a recipe, option or override is wrong
 ├── DependencyError   an optional library is not installed
+│   └── DeviceError   a GPU is there, but the library that computes on it does not start
 ├── OutputError       answers cannot be printed, the disk behind the output being full say
 └── TrainingError     training cannot go on (non-finite loss, no text in the data)
 
@@ -48,6 +49,10 @@ class ConfigError(DiffbinError):
 
 class DependencyError(DiffbinError):
     """An optional library is not installed."""
+
+
+class DeviceError(DependencyError):
+    """A GPU is there, with its driver, but the library that computes on it does not start."""
 
 
 class OutputError(DiffbinError):

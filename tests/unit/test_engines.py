@@ -22,7 +22,7 @@ from diffbin.engines import Engine
 from diffbin.engines.onnx import METADATA_KEY, PROVIDERS, OnnxEngine, finds_gpu
 from diffbin.engines.openvino import OpenVinoEngine
 from diffbin.engines.torch import TorchEngine
-from diffbin.errors import ConfigError, DependencyError, ModelError
+from diffbin.errors import ConfigError, DependencyError, DeviceError, EngineWarning, ModelError
 from diffbin.export import export
 from diffbin.model.backbones import BACKBONES
 from diffbin.model.checkpoints import write_weights
@@ -154,6 +154,11 @@ def test_auto_takes_openvino_where_it_is_installed_and_can(
 
 
 CUDA = PROVIDERS["cuda"]
+TOO_OLD = "CUDA failure 35: the driver is too old"
+
+
+class RuntimeException(Exception):
+    """As ONNX Runtime calls what its providers raise when a session is made."""
 
 
 class GpuBuild:
@@ -164,16 +169,24 @@ class GpuBuild:
         self._session = onnxruntime.InferenceSession
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(reversed(PROVIDERS.values())))
         monkeypatch.setattr(onnxruntime, "InferenceSession", self.open)
+        monkeypatch.setattr(onnxruntime, "preload_dlls", self.load, raising=False)
         monkeypatch.setattr("diffbin.engines.onnx.finds_gpu", lambda: self.start != "no GPU")
+
+    def load(self) -> None:
+        """Says what is missing as ONNX Runtime does, which prints it among the answers."""
+        if self.start == "missing":
+            print("Failed to load libcublas.so.13: no such file\nPlease follow")
 
     def open(self, path: str, options: Any, *, providers: list[str], enable_fallback: int) -> Any:
         """A session on the CPU that says what such a build would."""
         self.tried += providers
         assert enable_fallback == 0  # or it prints to stdout, and gives up the GPU in the middle of a run
-        if providers == [PROVIDERS["cpu"]] or self.start == "left out":
+        if providers == [PROVIDERS["cpu"]] or self.start in ("left out", "missing"):
             return self._session(path, options, providers=[PROVIDERS["cpu"]])
         if self.start == "raises":
-            raise RuntimeError("CUDA failure 35: the driver is too old\nsome more")
+            raise RuntimeError(f"/src/cuda_call.cc:154 void CudaCall(int) {TOO_OLD} ; GPU=-1 ; line=355\nsome more")
+        if self.start == "raises later":
+            raise RuntimeException("CUDNN failure 1: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0")
         session = self._session(path, options, providers=[PROVIDERS["cpu"]])
         session.get_providers = lambda: [*providers, PROVIDERS["cpu"]]
         return session
@@ -208,28 +221,57 @@ def test_auto_takes_the_cpu_for_what_a_gpu_does_not_compute(gpu_build: GpuBuild,
         load(model_file, Runtime(precision="bf16", device="cuda"))
 
 
+def test_a_gpu_that_is_not_there_is_passed_over_unless_asked_for(
+    gpu_build: GpuBuild, model_file: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gpu_build.start = "no GPU"
+    caplog.set_level("INFO", "diffbin")
+    assert load(model_file).describe().startswith("OpenVINO") and CUDA not in gpu_build.tried
+    assert ", cpu, " in load(model_file, Runtime(engine="onnx")).describe() and capfd.readouterr() == ("", "")
+    assert caplog.text.count("No GPU is taken. There is no NVIDIA GPU") == 2
+    for device in ("cuda", "tensorrt"):
+        for by in ("auto", "onnx"):
+            with pytest.raises(DependencyError, match="no NVIDIA GPU"):
+                Detector(model_file, engine=by, device=device)
+
+
 @pytest.mark.parametrize(
     ("start", "told"),
     [
-        ("no GPU", "no NVIDIA GPU"),
-        ("left out", "is missing"),
-        ("raises", r"here \(CUDA failure 35: the driver is too old\)"),
+        ("left out", r"here: a library of CUDA, cuDNN or TensorRT is missing\. pip install 'onnxruntime-gpu\["),
+        ("missing", r"here: Failed to load libcublas\.so\.13: no such file\. pip install"),
+        ("raises", rf"here \({TOO_OLD}\); use --device cpu"),
+        ("raises later", r"here \(CUDNN failure 1: CUDNN_STATUS_NOT_INITIALIZED\); use"),
     ],
 )
-def test_a_gpu_that_does_not_start_is_passed_over_unless_asked_for(
+def test_a_gpu_that_does_not_start_is_passed_over_with_a_warning_unless_asked_for(
     gpu_build: GpuBuild, model_file: Path, start: str, told: str,
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     gpu_build.start = start
-    assert load(model_file).describe().startswith("OpenVINO") and gpu_build.tried == [CUDA] * (start != "no GPU")
-    for engine in (load(model_file, Runtime(engine="onnx")), OnnxEngine(model_file)):
-        assert engine.describe().startswith("ONNX Runtime") and ", cpu, " in engine.describe()
-    monkeypatch.setattr("diffbin.zoo.find_spec", lambda name: None)
-    assert ", cpu, " in load(model_file).describe() and capfd.readouterr() == ("", "")
+    for engine, openvino, taken in (
+        ("auto", True, "OpenVINO"), ("onnx", True, "ONNX Runtime"), ("auto", False, "ONNX Runtime"),
+    ):  # fmt: skip
+        monkeypatch.setattr("diffbin.zoo.find_spec", lambda name, there=openvino: there)
+        with pytest.warns(EngineWarning, match="The CPU computes, not the GPU. .*" + told) as warned:
+            described = Detector(model_file, engine=engine).describe()
+        assert described.startswith(taken) and ", cpu, " in described
+        assert len(warned) == 1 and warned[0].filename == __file__
     for device in ("cuda", "tensorrt"):
         for by in ("auto", "onnx"):
-            with pytest.raises(DependencyError, match=told):
+            with pytest.raises(DeviceError, match=told):
                 Detector(model_file, engine=by, device=device)
+    assert load(model_file, Runtime(device="cpu")).describe()  # and no warning
+    assert capfd.readouterr() == ("", "")
+
+
+def test_onnx_runtime_for_cpus_goes_without_a_warning(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("diffbin.engines.onnx.finds_gpu", lambda: True)
+    caplog.set_level("INFO", "diffbin")
+    assert ", cpu, " in load(model_file).describe()
+    assert "No GPU is taken. This ONNX Runtime has no CUDA" in caplog.text and "onnxruntime-gpu" in caplog.text
 
 
 def test_a_gpu_is_what_the_driver_finds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 import ctypes
 import json
 import os
-from contextlib import suppress
+import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from diffbin.config import Recipe, Runtime
-from diffbin.errors import ConfigError, DependencyError, ModelError
+from diffbin.errors import ConfigError, DependencyError, DeviceError, ModelError
 from diffbin.plain import from_dict
 
 METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, precision, version
@@ -22,20 +24,22 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+FAILURES = ("RuntimeError", "RuntimeException", "EPFail")  # of a provider; those of files have other names
 
 
 class OnnxEngine:
-    """A model exported by `diffbin export`; "auto" takes the GPU where CUDA starts, and else the CPU.
+    """A model exported by `diffbin export`, on the CPU unless `runtime` says otherwise.
 
     Raises `ModelError` for a file that cannot be used, `ConfigError` for a precision that it cannot be computed in,
-    `DependencyError` for a device that is not there.
+    `DependencyError` for a device that is not there, of its kinds `DeviceError` for one that is and does not start.
     """
 
     def __init__(self, path: Path, runtime: Runtime = Runtime()) -> None:  # noqa: B008  # frozen
         if not path.is_file():
             raise ModelError(f"There is no model {path}.")
         keep_freed_memory()
-        self.device, self._session = _start(path, runtime)
+        self.device = "cpu" if runtime.device == "auto" else runtime.device
+        self._session = _session(path, self.device, runtime.threads)
         self.recipe, self.card, stored = read_metadata(self._session.get_modelmeta().custom_metadata_map, path)
         self.precision = choose_precision(runtime.precision, stored, path, others=())
         self._path, self._runtime = path.absolute(), runtime
@@ -67,17 +71,9 @@ def keep_freed_memory() -> None:
     np.empty(LEARNED_FROM, np.uint8)
 
 
-def _start(path: Path, runtime: Runtime) -> tuple[str, Any]:
-    """The device, and a session on it. "auto" never takes TensorRT, which builds for minutes at each new shape."""
-    if runtime.device == "auto":
-        with suppress(DependencyError, ModelError):  # of a damaged file the CPU tells as well
-            return "cuda", _session(path, "cuda", runtime.threads)
-        return "cpu", _session(path, "cpu", runtime.threads)
-    return runtime.device, _session(path, runtime.device, runtime.threads)
-
-
 def _session(path: Path, device: str, threads: int) -> Any:
     provider = _provider(device)
+    missing = "" if device == "cpu" else _load_libraries()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = False  # a plan for each shape: no faster, and memory grows with every new size
@@ -87,12 +83,24 @@ def _session(path: Path, device: str, threads: int) -> Any:
     try:  # without "fallback", by which it prints to stdout and goes on without the provider, even in a later run
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's own classes are not public
-        if device != "cpu" and isinstance(error, RuntimeError):  # of a provider; those of files are no RuntimeErrors
-            raise DependencyError(f"{silent} ({_first_line(error)}); use --device cpu.") from None
-        raise ModelError(f"{path} is not an ONNX model, or it is damaged ({_first_line(error)}).") from None
+        if device != "cpu" and type(error).__name__ in FAILURES:
+            raise DeviceError(f"{silent} ({_reason(error)}); use --device cpu.") from None
+        raise ModelError(f"{path} is not an ONNX model, or it is damaged ({_reason(error)}).") from None
     if provider not in session.get_providers():  # one whose libraries are not found is left out without an error
-        raise DependencyError(f"{silent}: a library of CUDA, cuDNN or TensorRT is missing; use --device cpu.")
+        raise DeviceError(
+            f"{silent}: {missing or 'a library of CUDA, cuDNN or TensorRT is missing'}. "
+            "pip install 'onnxruntime-gpu[cuda,cudnn]' brings those of CUDA and cuDNN; or use --device cpu."
+        )
     return session
+
+
+def _load_libraries() -> str:
+    """Loads those of CUDA and cuDNN that pip has installed, where ONNX Runtime itself would not look. Returns what it
+    prints of those that are missing, its first line."""
+    with redirect_stdout(StringIO()) as told:
+        if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
+            onnxruntime.preload_dlls()
+    return told.getvalue().partition("\n")[0]
 
 
 def _provider(device: str) -> str:
@@ -101,7 +109,7 @@ def _provider(device: str) -> str:
     if device not in there:
         raise DependencyError(
             f"This ONNX Runtime has no {PROVIDERS[device]} for --device {device}; it has {', '.join(there)}. "
-            "For an NVIDIA GPU: pip uninstall onnxruntime; pip install onnxruntime-gpu."
+            "For an NVIDIA GPU: pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'."
         )
     if device != "cpu" and not finds_gpu():  # before ONNX Runtime tries, which then writes to the terminal
         raise DependencyError(f"There is no NVIDIA GPU with its driver for --device {device}; use --device cpu.")
@@ -149,5 +157,8 @@ def choose_precision(asked: str, stored: str, path: Path, *, others: tuple[str, 
     raise ConfigError(f"{path} is computed in {' or '.join(can)} here, not in {asked}; {way[asked]}.")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    """What CUDA or cuDNN says, which stands between a C++ function and a place in its source; else the first line."""
+    text = str(error).strip()
+    failure = re.search(r"\w+ failure \d+: [^;\n]*", text)
+    return (failure[0] if failure else text.partition("\n")[0]).strip() or type(error).__name__

@@ -1,5 +1,6 @@
 """Models by name, and how a model is found: embedded, installed by `diffbin zoo get`, an ONNX file, or a checkpoint."""
 
+import logging
 import os
 import re
 from contextlib import suppress
@@ -11,7 +12,15 @@ from pathlib import Path
 from diffbin import recipes
 from diffbin.config import Runtime
 from diffbin.engines import Engine
-from diffbin.errors import DependencyError, DiffbinError, ModelError, way_to_install
+from diffbin.errors import (
+    DependencyError,
+    DeviceError,
+    DiffbinError,
+    EngineWarning,
+    ModelError,
+    warn,
+    way_to_install,
+)
 
 EMBEDDED = "diffbin-words"
 _FOLDER = Path(__file__).parents[1] / "models"
@@ -20,12 +29,14 @@ MODELS = {  # each carries its own card and settings; in eight bits unless the n
 }
 WEIGHTS = {name: _FOLDER / f"{name.removesuffix('-fp32')}.safetensors" for name in MODELS}  # to train further from
 CHECKPOINTS = (".pt", ".safetensors")
+_LOG = logging.getLogger(__name__)
 
 
 def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine:  # noqa: B008  # frozen
     """The engine of a model: see `find`. "auto" takes the first of these that is there and can run the file: ONNX
     Runtime on a GPU, OpenVINO, ONNX Runtime on the CPU. A checkpoint is run by PyTorch, on a GPU where it has one.
 
+    An `EngineWarning` tells of a GPU that is there and does not start; why else none is taken, is logged as "info".
     Raises `ModelError` if there is no model or it cannot be used, `DependencyError` if an engine or a device that is
     asked for is not there, `ConfigError` for a precision that it cannot compute in.
     """
@@ -40,14 +51,17 @@ def load(model: str | Path = EMBEDDED, runtime: Runtime = Runtime()) -> Engine: 
         weights = weights_of(str(model))
         way = f"; of this one: --model {weights}" if weights.suffix in CHECKPOINTS else ""
         raise ModelError(f"{path} is an exported model; PyTorch runs checkpoints: .pt or .safetensors{way}.")
-    if runtime.engine != "auto":
-        return _open(runtime.engine, path, runtime)
-    if runtime.device not in ("auto", "cpu"):
-        return _open("onnx", path, runtime)
-    if runtime.device == "auto":
-        with suppress(DiffbinError):  # no GPU, or not for this file or precision; it was not asked for
+    if runtime.device == "auto" and runtime.engine != "openvino":
+        try:
             return _open("onnx", path, replace(runtime, device="cuda"))
-    return _open_on_cpu(path, replace(runtime, device="cpu"))
+        except DeviceError as error:
+            warn(f"The CPU computes, not the GPU. {error}", EngineWarning)
+        except DiffbinError as error:  # no GPU, or not for this file or precision; it was not asked for
+            _LOG.info("No GPU is taken. %s", error)
+        runtime = replace(runtime, device="cpu")
+    if runtime.engine == "auto":
+        return _open_on_cpu(path, runtime) if runtime.device == "cpu" else _open("onnx", path, runtime)
+    return _open(runtime.engine, path, runtime)
 
 
 def _open_on_cpu(path: Path, runtime: Runtime) -> Engine:
