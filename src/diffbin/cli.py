@@ -20,7 +20,7 @@ import typer
 from diffbin import __version__, options, recipes
 from diffbin.bench import commands as benchmarking
 from diffbin.data import commands as data
-from diffbin.errors import DiffbinError, DiffbinWarning, InputError
+from diffbin.errors import DependencyError, DiffbinError, DiffbinWarning, InputError
 from diffbin.metrics import commands as scoring
 from diffbin.serve import commands as serving
 from diffbin.terminal import BROKEN_OFF, counting
@@ -56,7 +56,7 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("default", DiffbinWarning)
             warnings.showwarning = _show_warning
-            app()
+            _run()
     except DiffbinError as error:
         print(f"diffbin: {error}", file=sys.stderr)
         sys.exit(2)
@@ -71,6 +71,28 @@ def main() -> None:
         if stop.code == BROKEN_OFF:  # Typer has seen the interrupt first
             _break_off()
         raise
+
+
+def _run() -> None:
+    """The command. Raises `DependencyError` where OpenCV fails, whose packages overwrite each other's files."""
+    try:
+        app()
+    except (ImportError, AttributeError) as error:
+        if _opencv_works():
+            raise
+        raise DependencyError(
+            f"OpenCV does not work here ({error}). Only one of its packages may be installed: pip uninstall "
+            "opencv-python opencv-contrib-python opencv-python-headless opencv-contrib-python-headless; "
+            "then pip install opencv-python-headless."
+        ) from None
+
+
+def _opencv_works() -> bool:
+    try:
+        import cv2
+    except (ImportError, AttributeError):
+        return False
+    return hasattr(cv2, "imdecode")
 
 
 def _break_off() -> NoReturn:

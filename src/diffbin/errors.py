@@ -6,7 +6,7 @@ DiffbinError
 │   └── PackageError  it may be whole, but reading it takes a package that is not installed
 ├── ModelError        a model or checkpoint is missing, damaged or of another architecture
 ├── ConfigError       a recipe, option or override is wrong
-├── DependencyError   an optional library is not installed
+├── DependencyError   a library is missing, or does not work here
 │   └── DeviceError   a GPU is there, but the library that computes on it does not start
 ├── OutputError       answers cannot be printed, the disk behind the output being full say
 └── TrainingError     training cannot go on (non-finite loss, no text in the data)
@@ -48,7 +48,7 @@ class ConfigError(DiffbinError):
 
 
 class DependencyError(DiffbinError):
-    """An optional library is not installed."""
+    """A library is missing, or does not work here."""
 
 
 class DeviceError(DependencyError):

@@ -11,6 +11,9 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from diffbin.errors import InputError
 
+MAX_BYTES = 256 << 20  # of an encoded picture that is read
+MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
+
 
 @contextmanager
 def open_whole(path: Path) -> Iterator[BinaryIO]:

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
 from diffbin.errors import InputError, LimitError, warn
-from diffbin.files import Readable, read_open
+from diffbin.files import MAX_BYTES, MAX_PIXELS, Readable, read_open
 from diffbin.rgb import Picture
 
 
@@ -31,8 +31,6 @@ class Loadable(Protocol):
 
 ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | Readable | NDArray[Any] | Image.Image | Loadable
 
-MAX_BYTES = 256 << 20  # of an encoded picture
-MAX_PIXELS = 89_000_000  # of a decoded one, 0.25 GB in memory; just under what Pillow warns of
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
 FIRST = 64  # directories of a TIFF among which its first page is looked for

@@ -23,8 +23,8 @@ from PIL import Image
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.files import Readable, read_open
-from diffbin.image import MAX_BYTES, ImageSource, Loaded, Resize, load
+from diffbin.files import MAX_BYTES, Readable, read_open
+from diffbin.image import ImageSource, Loaded, Resize, load
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
@@ -334,6 +335,27 @@ def test_closed_outputs(model_file: Path, pages: Path, tmp_path: Path) -> None:
     assert done.stderr.startswith("diffbin: The answers cannot be printed: the standard output is closed; write")
     done = subprocess.run(f"{line} {tmp_path}/no.png 2>&-", shell=True, check=False, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 1 and [json.loads(text)["image"] for text in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("raise ImportError('libGL.so.1: no such file')", "libGL.so.1: no such file"), ("", "has no attribute")],
+)
+def test_an_opencv_that_does_not_work_is_told(pages: Path, tmp_path: Path, content: str, told: str) -> None:
+    """As where one of its packages was removed, and the files of another with it."""
+    (tmp_path / "cv2.py").write_text(content)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    line = [sys.executable, "-m", "diffbin", "detect", str(pages / "images")]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 2 and not done.stdout and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("diffbin: OpenCV does not work here (") and told in done.stderr
+    assert done.stderr.endswith("then pip install opencv-python-headless.\n")
+
+
+def test_other_faults_are_not_laid_on_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "app", lambda: import_module("diffbin.nothing"))
+    with pytest.raises(ModuleNotFoundError, match="nothing"):
+        cli.main()
 
 
 @pytest.mark.usefixtures("dark")

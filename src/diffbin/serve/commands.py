@@ -12,7 +12,7 @@ import typer
 
 from diffbin import options, zoo
 from diffbin.errors import ConfigError, DependencyError, way_to_install
-from diffbin.image import MAX_BYTES, MAX_PIXELS, ORDINARY
+from diffbin.files import MAX_BYTES, MAX_PIXELS
 from diffbin.serve.limits import Limits
 from diffbin.terminal import BROKEN_OFF
 
@@ -62,6 +62,7 @@ def serve(
     import numpy as np
 
     from diffbin.detector import Detector, adjusted
+    from diffbin.image import ORDINARY
     from diffbin.serve.service import application
 
     limits = Limits(

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from diffbin import recipes, zoo
 from diffbin.config import Recipe
 from diffbin.errors import DependencyError, ModelError
-from diffbin.image import Resize
 from diffbin.terminal import need_torch
 
 app = typer.Typer(no_args_is_help=True, help="Published models: list, get, import.")
@@ -114,6 +113,8 @@ def info(
 
 
 def _print_cost(recipe: Recipe) -> None:
+    from diffbin.image import Resize
+
     size = Resize.ordinary(recipe.preprocess).padded
     try:
         from diffbin.model.cost import cost
