@@ -352,6 +352,14 @@ def test_an_opencv_that_does_not_work_is_told(pages: Path, tmp_path: Path, conte
     assert done.stderr.endswith("then pip install opencv-python-headless.\n")
 
 
+def test_what_computes_is_said_when_asked(model_file: Path, pages: Path) -> None:
+    line = [sys.executable, "-m", "diffbin", "detect", str(pages / "images" / "img_1.png"), "--model", str(model_file)]
+    done = subprocess.run([*line, "-v"], check=True, capture_output=True, text=True)
+    why, what = done.stderr.splitlines()
+    assert why.startswith("diffbin: No GPU is taken. This ONNX Runtime has no CUDA")
+    assert what.startswith(f"diffbin: {model_file} by OpenVINO")
+
+
 def test_other_faults_are_not_laid_on_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "app", lambda: import_module("diffbin.nothing"))
     with pytest.raises(ModuleNotFoundError, match="nothing"):
