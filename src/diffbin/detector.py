@@ -18,8 +18,8 @@ from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.engines import Engine
 from diffbin.errors import ConfigError, InputError
-from diffbin.files import Readable, read_open
-from diffbin.image import MAX_BYTES, ImageSource, Loaded, Resize, load_for
+from diffbin.files import MAX_BYTES, Readable, read_open
+from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.legibility import LARGEST_SIZE
 from diffbin.overrides import override
 from diffbin.plain import from_dict, to_dict
