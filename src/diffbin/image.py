@@ -33,8 +33,8 @@ ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | Readable 
 
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
+EXIF_READS = MAX_READS // 16  # that a segment of EXIF counts for: Pillow joins several, in the square of their number
 FIRST = 64  # directories of a TIFF among which its first page is looked for
-TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
 PLAIN = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 SUFFIXES = heic.SUFFIXES | PLAIN  # sought in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
@@ -147,10 +147,11 @@ class _Parts:
         return getattr(self.file, name)
 
     def read(self, size: int = -1) -> bytes:
-        self.left -= 1
+        part = self.file.read(size)
+        self.left -= EXIF_READS if part.startswith(rgb.EXIF) else 1
         if self.left < 0:
             raise LimitError(f"{self.name} has more than {MAX_READS} parts; save it anew.")
-        return self.file.read(size)
+        return part
 
 
 @contextmanager
@@ -159,17 +160,18 @@ def opened(file: BinaryIO, name: str, frame: int | None = None) -> Iterator[Imag
     begins = file.read(64)
     if begins.startswith(b"%PDF-"):
         raise InputError(f"{name} is a PDF; draw its pages first, in Python by diffbin.pages.")
-    if frame is None and begins.startswith(tiff.MAGIC):
-        frame = next(iter(tiff.frames(file, FIRST)[0]), None)
-    file.seek(0)
     parts = _Parts(file, name)
+    if begins.startswith(tiff.MAGIC):
+        parts.left -= tiff.numbers(file, max(FIRST, (frame or 0) + 1))
+        frame = next(iter(tiff.frames(file, FIRST)[0]), None) if frame is None else frame
+    file.seek(0)
     formats = heic.formats(name) if heic.BEGINS.match(begins) else OPENED
     with _errors_of_pillow(name), Image.open(cast(IO[bytes], parts), formats=formats) as image:
         image.seek(image.tell() if frame is None else frame)
         parts.left += image.width * image.height if image.format == "PPM" else 0  # some are read pixel by pixel
         tags = getattr(image, "tag_v2", {})  # of a TIFF, whose tiles may be larger than the picture
-        if TILE_LENGTH in tags and TILE_WIDTH in tags:
-            check_size((tags[TILE_LENGTH], tags[TILE_WIDTH]), f"a tile of {name}")
+        if tiff.TILE_LENGTH in tags and tiff.TILE_WIDTH in tags:
+            check_size((tags[tiff.TILE_LENGTH], tags[tiff.TILE_WIDTH]), f"a tile of {name}")
         yield image
 
 

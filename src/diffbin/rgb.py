@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from diffbin import tiff
 from diffbin.errors import InputError
 
 Picture: TypeAlias = NDArray[np.uint8]
 """`(h, w, 3)` uint8 RGB, upright."""
 
+EXIF = b"Exif\0\0"  # the name before it
 LIGHT = 160  # mean level of what is visible, above which it is light
 LUMA = np.array([2, 5, 1], np.uint16)  # eighths that red, green and blue add to lightness
 STRIP_PX = 64  # rows converted at a time
@@ -35,12 +37,14 @@ TO_UINT8 = {  # by kind of array: only its owner knows which numbers are black a
 def orientation(image: Image.Image) -> int:
     """How viewers turn or mirror an image, by its EXIF: 1 = as it is stored, 5 to 8 by a quarter.
 
-    By the EXIF at the head alone, as OpenCV has it: Pillow would look into XMP too, and decode a PNG for it.
+    By the EXIF at the head alone, as OpenCV has it: Pillow would look into XMP too, and decode a PNG for it. Nor is
+    EXIF read by Pillow, which refuses what is damaged and makes an object of each number.
     """
-    head = Image.Exif()
-    head.load(image.info.get("exif", b""))
-    exif = image.getexif() if image.format == "TIFF" else head  # a TIFF is all of tags
-    found = exif.get(ExifTags.Base.Orientation, 1)
+    if image.format == "TIFF":  # all of tags
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    else:
+        exif = image.info.get("exif") or b""
+        found = tiff.orientation(exif.removeprefix(EXIF).removeprefix(EXIF))  # some programs write it twice
     return int(found) if found in range(1, 9) else 1
 
 

@@ -1,14 +1,24 @@
-"""The directories of a TIFF, one for each of its pictures: which of them are pages."""
+"""The directories of a TIFF, one for each of its pictures, and of EXIF, which is written alike."""
 
+import io
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from contextlib import suppress
+from itertools import islice
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two of BigTIFF
 MAX_DIRECTORIES = 20_000
-SUBFILE_TYPE = 254  # the tag with the least number in use, so it comes first
+MAX_ENTRIES = 1_000_000  # of a directory; but in BigTIFF it can have no more than 65,535
+SUBFILE_TYPE, ORIENTATION, TILE_WIDTH, TILE_LENGTH = 254, 274, 322, 323  # tags
 SHORT = 3  # of the types of values; LONG is usual
-NO_PAGE = 1 | 4  # bits of its value: a smaller copy, a mask
+OF_BYTES = (1, 2, 6, 7)
+NO_PAGE = 1 | 4  # bits of `SUBFILE_TYPE`: a smaller copy, a mask
+CUT_OFF = (struct.error, EOFError, OSError, OverflowError, ValueError)  # the file ends before, or leads to nowhere
+Entries = NDArray[Any]  # `(n,)` of the fields tag, type, count, and the value as a short and as a long
 
 
 def frames(file: BinaryIO, most: int = MAX_DIRECTORIES) -> tuple[list[int], bool]:
@@ -18,23 +28,55 @@ def frames(file: BinaryIO, most: int = MAX_DIRECTORIES) -> tuple[list[int], bool
     """
     found = list[int]()
     try:
-        for place, kind in enumerate(_kinds(file)):
+        for place, entries in enumerate(_directories(file)):
             if place == most:
                 return found, False
-            if not kind & NO_PAGE:
+            if not _value(entries, SUBFILE_TYPE, 0) & NO_PAGE:
                 found.append(place)
-    except (struct.error, OSError, OverflowError, ValueError):  # the file ends before, or leads to nowhere
+    except CUT_OFF:
         return found, False
     return found, True
 
 
-def _kinds(file: BinaryIO) -> Iterator[int]:
-    """The value of `SUBFILE_TYPE` of each directory, as they follow each other. Raises `struct.error`."""
+def numbers(file: BinaryIO, most: int) -> int:
+    """The most numbers that the tags of a picture have, of its first `most` pictures: each strip has two, say."""
+    length, found = file.seek(0, io.SEEK_END), 0
+    with suppress(*CUT_OFF):
+        for entries in islice(_directories(file), most):
+            counts = entries["count"][~np.isin(entries["type"], OF_BYTES)]
+            found = max(found, int(counts[counts < length].sum()))  # what has more is damaged, and not read
+    return found
+
+
+def orientation(exif: bytes) -> int:
+    """What EXIF, without the name before it, says of how a picture is turned; 1 where it says nothing."""
+    with suppress(*CUT_OFF):
+        for entries in _directories(io.BytesIO(exif)) if exif.startswith(MAGIC) else ():
+            return _value(entries, ORIENTATION, 1)
+    return 1
+
+
+def _value(entries: Entries, tag: int, default: int) -> int:
+    for entry in entries[entries["tag"] == tag][:1]:
+        return int(entry["short" if entry["type"] == SHORT else "long"])
+    return default
+
+
+def _directories(file: BinaryIO) -> Iterator[Entries]:
+    """Each directory, as they follow each other. Raises `struct.error`."""
     file.seek(0)
     magic = file.read(4)
     order, big = ("<" if magic[:1] == b"I" else ">"), b"+" in magic
-    count, entry, offset = (f"{order}{code}" for code in (("Q", "HHQ", "Q") if big else ("H", "HHI", "I")))
+    count, offset = (f"{order}{code}" for code in ("QQ" if big else "HI"))
     value_at, entry_bytes = (12, 20) if big else (8, 12)
+    entry = np.dtype(
+        {
+            "names": ["tag", "type", "count", "short", "long"],
+            "formats": [f"{order}{code}" for code in ("u2", "u2", f"u{value_at - 4}", "u2", "u4")],
+            "offsets": [0, 2, 4, value_at, value_at],
+            "itemsize": entry_bytes,
+        }
+    )
     file.seek(8 if big else 4)
     seen = set[int]()
     while (place := _unpack(offset, file)[0]) and place not in seen:
@@ -42,9 +84,10 @@ def _kinds(file: BinaryIO) -> Iterator[int]:
         file.seek(place)
         entries = _unpack(count, file)[0]
         first = file.tell()
-        tag, type_, _ = _unpack(entry, file) if entries else (0, 0, 0)
-        file.seek(first + value_at)
-        yield _unpack(f"{order}{'H' if type_ == SHORT else 'I'}", file)[0] if tag == SUBFILE_TYPE else 0
+        content = file.read(min(entries, MAX_ENTRIES) * entry_bytes)
+        if entries and len(content) < entry_bytes:
+            raise EOFError
+        yield np.frombuffer(content, entry, len(content) // entry_bytes)
         file.seek(first + entries * entry_bytes)
 
 

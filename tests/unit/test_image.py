@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from time import process_time
 
 import cv2
 import numpy as np
@@ -42,6 +43,21 @@ def test_exif_orientation_is_honoured(orientation: int) -> None:
     assert loaded.shape == ((20, 30, 3) if orientation < 5 else (30, 20, 3))
     corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (-1, 0), 7: (-1, -1), 8: (0, -1)}
     assert np.array_equal(loaded[0, 0], PICTURE[corner[orientation]])
+
+
+@pytest.mark.parametrize("exif", [b"none", b"Exif\0\0none", b"II*\0", b"II*\0\x08\0\0\0\1\0", b"II*\0\0\0\0\0"])
+def test_damaged_exif_turns_nothing(exif: bytes) -> None:
+    for format_ in ("PNG", "WEBP"):
+        assert load(encode(Image.fromarray(PICTURE), format_, exif=exif)).shape == (20, 30, 3)
+
+
+def test_exif_of_many_numbers_costs_nothing() -> None:
+    """Pillow would make an object of each."""
+    tags = struct.pack("<HHHIIHHI", 2, 0x0112, 5, 4_000_000, 64, 0x0112, 3, 1)
+    exif = b"II*\0" + struct.pack("<I", 8) + tags.ljust(32_000_056, b"\1")
+    begun = process_time()
+    assert load(encode(Image.fromarray(PICTURE), "PNG", exif=exif)).shape == (20, 30, 3)
+    assert process_time() - begun < 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -306,6 +322,29 @@ def test_a_picture_of_countless_parts_is_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(LimitError, match="the picture has more than 200 parts"):
         load(png[:33] + 100 * chunk + png[33:])
     assert load(b"P5 30 20 254\n" + bytes(600)).shape == (20, 30, 3)  # whose pixels Pillow reads one by one
+
+
+def test_many_segments_of_exif_are_refused() -> None:
+    """Pillow would join them anew with each."""
+    jpeg = encode(Image.fromarray(PICTURE), "JPEG")
+    segment = b"\xff\xe1" + struct.pack(">H", 12) + b"Exif\0\0abcd"
+    assert load(jpeg[:2] + 10 * segment + jpeg[2:]).shape == (20, 30, 3)
+    for look in (load, lambda content: image.header_size(content, "a.jpg")):
+        with pytest.raises(LimitError, match="more than 500000 parts"):
+            look(jpeg[:2] + 20 * segment + jpeg[2:])
+
+
+def test_a_tiff_with_countless_numbers_is_refused() -> None:
+    """Pillow would make an object of each, of 30 MB some minutes long and 2 GB large."""
+    for order, magic in (("<", b"II*\0"), (">", b"MM\0*")):
+        strips = struct.pack(f"{order}HHII", 273, 4, 500_001, 8)
+        content = magic + struct.pack(f"{order}I", 2_000_012) + bytes(2_000_004) + struct.pack(f"{order}H", 2) + strips
+        for rest in (b"", bytes(20)):  # the directory may be cut off
+            with pytest.raises(LimitError, match="more than 500000 parts"):
+                load(content + rest)
+        copyright_ = struct.pack(f"{order}HHII", 33432, 2, 500_001, 8)
+        with pytest.raises(InputError, match=r"damaged|not a picture"):  # by Pillow: text is one object
+            load(content.replace(strips, copyright_))
 
 
 def test_a_tile_of_a_tiff_has_the_limit_of_a_picture() -> None:
