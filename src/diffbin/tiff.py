@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two of BigTIFF
 MAX_DIRECTORIES = 20_000
-MAX_ENTRIES = 1_000_000  # of a directory; but in BigTIFF it can have no more than 65,535
+MAX_ENTRIES = 500_000  # of a directory; but in BigTIFF it can have no more than 65,535
 SUBFILE_TYPE, ORIENTATION, TILE_WIDTH, TILE_LENGTH = 254, 274, 322, 323  # tags
 SHORT = 3  # of the types of values; LONG is usual
 OF_BYTES = (1, 2, 6, 7)

@@ -27,10 +27,13 @@ from typer.testing import CliRunner
 
 from conftest import DarkIsText, page
 from diffbin import cli
+from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import ConfigError, DependencyError, EngineWarning
 from diffbin.formats import FORMATS
+from diffbin.serve import service
 from diffbin.serve.limits import Limits
+from diffbin.serve.server import settings
 from diffbin.serve.service import PAGE, application
 
 PICTURE = cv2.imencode(".png", page()[0])[1].tobytes()
@@ -60,10 +63,9 @@ def served(detector: Detector, **limits: float) -> Iterator[int]:
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[int]:
-    config = uvicorn.Config(app, ws="none", log_config=None)
+def running(app: Starlette, **changes: object) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as place:
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(settings(app, log_config=None, **changes))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
         thread.start()
         try:
@@ -113,7 +115,7 @@ def test_it_answers_as_the_detector_does(port: int, format_: str) -> None:
         "hocr": "text/html",
     }
     assert headers["content-type"].startswith(kinds.get(format_, "application/json"))
-    assert "x-diffbin-warning" not in headers
+    assert "x-diffbin-warning" not in headers and headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_document_is_refused_for_what_it_is(port: int) -> None:
@@ -221,6 +223,7 @@ def test_a_body_of_unknown_length_ends_at_the_limit(port: int) -> None:
 def test_other_paths_and_methods_are_refused_in_json(port: int) -> None:
     assert error(ask(port, "/detection")) == (404, "Not Found")
     assert error(ask(port, "/detect")) == (405, "Method Not Allowed")
+    assert error(ask(port, "/detect/", PICTURE, {"Host": "example.com"})) == (404, "Not Found")  # and sent nowhere
 
 
 def test_one_request_too_many_is_told_to_come_again() -> None:
@@ -241,6 +244,22 @@ def begin(port: int) -> tuple[threading.Thread, list[Answer]]:
     thread = threading.Thread(target=lambda: answers.append(ask(port, "/detect", PICTURE)))
     thread.start()
     return thread, answers
+
+
+def test_long_answers_are_written_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, go = threading.Event(), threading.Event()
+
+    def write(_: Detections, __: str) -> str:
+        writing.set()
+        return str(go.wait(20))
+
+    monkeypatch.setitem(FORMATS, "json", FORMATS["json"]._replace(write=write))
+    with served(Detector(DarkIsText())) as port:
+        first, answers = begin(port)
+        assert writing.wait(20) and ask(port, "/health")[0] == 200
+        go.set()
+        first.join()
+    assert answers[0][2] == b"True"
 
 
 def test_waiting_has_an_end() -> None:
@@ -320,6 +339,76 @@ def test_an_engine_that_fails_ends_nothing() -> None:
         assert b'requests_total{status="500"} 3.0' in ask(port, "/metrics")[2]
 
 
+def test_it_is_not_well_while_the_engine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(DarkIsText):
+        fails = True
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            if self.fails:
+                raise RuntimeError("device lost")
+            return super().run(batch)
+
+    monkeypatch.setattr(service, "FAILURES", 2)
+    engine = Failing()
+    with served(Detector(engine)) as port:
+        for expected in (500, 422, 500):  # what cannot be read is no fault of the engine, and does not make it well
+            assert ask(port, "/health")[0] == 200
+            assert ask(port, "/detect", PICTURE if expected == 500 else b"none")[0] == expected
+        assert error(ask(port, "/health")) == (503, "The last 2 pictures could not be computed.")
+        engine.fails = False
+        assert ask(port, "/detect", PICTURE)[0] == 200 == ask(port, "/health")[0]
+
+
+def test_it_is_not_well_while_nothing_is_ever_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "STUCK", 0.1)
+    engine = Held()
+    with served(Detector(engine), at_once=2) as port:
+        first, _ = begin(port)
+        assert engine.begun.acquire(timeout=20)
+        time.sleep(0.2)
+        assert ask(port, "/health")[0] == 200  # another one could be computed
+        second, _ = begin(port)
+        assert engine.begun.acquire(timeout=20)
+        time.sleep(0.2)
+        assert error(ask(port, "/health")) == (503, "No picture has been done for 0.1 s.")
+        engine.go.set()
+        first.join()
+        second.join()
+        assert ask(port, "/health")[0] == 200
+
+
+def test_a_line_of_the_log_tells_of_each_picture_but_not_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "diffbin")
+    with served(Detector(DarkIsText())) as port:
+        ask(port, "/detect?name=secret.png", PICTURE, {"X-Request-ID": "7f"})
+        ask(port, "/detect?format=" + 9_999 * "secret", PICTURE)
+        ask(port, "/health")
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("diffbin")]
+    assert re.fullmatch(r"127\.0\.0\.1 7f 200 0\.\d{3} s", lines[0].rstrip())
+    assert re.match(r'127\.0\.0\.1 - 400 0\.\d{3} s \{"error":"Format is secretsecret', lines[1])
+    assert len(lines) == 2 and len(lines[1]) < 400
+
+
+def test_connections_that_bring_nothing_are_closed() -> None:
+    engine = Held()
+    with running(application(Detector(engine)), timeout_keep_alive=1) as port:
+        silent, half, again, busy = (socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(4))
+        head = f"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n\r\n".encode()
+        busy.sendall(head + PICTURE)
+        half.sendall(head[:20])
+        again.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while b"ok" not in answer:
+            answer += again.recv(1000)
+        again.sendall(head[:20])
+        for connection in (silent, half, again):
+            with connection:
+                assert connection.recv(100) == b""
+        engine.go.set()
+        with busy:
+            assert busy.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_warning_goes_to_the_one_who_asked() -> None:
     with served(Detector(DarkIsText())) as port:
         for _ in range(2):  # the second time, too
@@ -387,14 +476,18 @@ def test_the_command_serves_until_it_is_ended(model_file: Path, ending: signal.S
     assert process.returncode == 0 and "Traceback" not in err
 
 
-def test_a_second_ctrl_c_waits_for_nothing() -> None:
+@pytest.mark.parametrize(("signals", "code"), [([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 0)])
+def test_what_takes_too_long_at_the_end_is_not_waited_for(signals: list[signal.Signals], code: int) -> None:
+    """Nor after a second Ctrl-C, nor once the time for it is over."""
     program = (
         "import sys, time; sys.path.insert(0, 'tests')\nfrom conftest import DarkIsText\nfrom diffbin import cli, zoo\n"
+        "from diffbin.serve import commands\n"
         "class Slow(DarkIsText):\n"
         "    def run(self, batch):\n"
         "        Slow.runs = getattr(Slow, 'runs', 0) + 1\n"
         "        time.sleep(60 * (Slow.runs > 1))\n"
         "        return super().run(batch)\n"
+        f"commands.COMPUTING_S = {60 if len(signals) > 1 else -60}\n"
         "zoo.load = lambda *_: Slow(); sys.argv[1:] = ['serve', '--port', '0']; cli.main()"
     )
     command = [sys.executable, "-c", program]
@@ -407,11 +500,12 @@ def test_a_second_ctrl_c_waits_for_nothing() -> None:
             connection.sendall(head.encode() + PICTURE)
             while b"under_way 1.0" not in ask(port, "/metrics")[2]:
                 time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            while "Shutting down" not in process.stderr.readline():  # two signals at once would be one
-                pass
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            process.send_signal(signals[0])
+            for other in signals[1:]:
+                while "Shutting down" not in process.stderr.readline():  # two signals at once would be one
+                    pass
+                process.send_signal(other)
+            assert process.wait(20) == code
 
 
 def test_a_port_that_is_taken_is_told() -> None:

@@ -100,21 +100,18 @@ def _run(app: "Starlette", place: socket.socket, grace_s: int) -> NoReturn:
     """Until a signal ends it; what is under way has so many seconds more."""
     import uvicorn
 
+    from diffbin.serve.server import settings
+
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if self.should_exit and sig == signal.SIGINT:  # the second one waits for nothing that is computed
                 os._exit(BROKEN_OFF)
             super().handle_exit(sig, frame)
 
-    signal.signal(signal.SIGTERM, _end)  # as of `docker stop`
-    settings = uvicorn.Config(app, log_level="info", ws="none", server_header=False, timeout_graceful_shutdown=grace_s)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as of `docker stop`
     with suppress(KeyboardInterrupt):  # the way to end it
-        Server(settings).run(sockets=[place])
-    _end()
-
-
-def _end(*_: int | FrameType | None) -> NoReturn:
-    raise typer.Exit(0)
+        Server(settings(app, timeout_graceful_shutdown=grace_s)).run(sockets=[place])
+    os._exit(0)  # not waiting for what is computed still, as Python would
 
 
 def _listening(host: str, port: int) -> socket.socket:

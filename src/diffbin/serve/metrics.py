@@ -14,7 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # upper ends of the histogram's bins
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # upper ends of the histograms' bins
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -28,14 +28,18 @@ class Metrics:
             "diffbin_requests", "Requests to find text, by HTTP status.", ["status"], registry=registry
         )
         self._under_way = Gauge("diffbin_requests_under_way", "Requests that have no answer yet.", registry=registry)
+        self._waited = Histogram(
+            "diffbin_request_seconds", "From a request's head to its answer.", buckets=SECONDS, registry=registry
+        )
         self._seconds = Histogram(
-            "diffbin_compute_seconds", "From a picture's bytes to its regions.", buckets=SECONDS, registry=registry
+            "diffbin_compute_seconds", "From a picture's bytes to its answer.", buckets=SECONDS, registry=registry
         )
         self._regions = Counter("diffbin_regions", "Regions of text found.", registry=registry)
 
-    def answered(self, status: int) -> None:
-        """A request has its answer."""
+    def answered(self, status: int, seconds: float) -> None:
+        """A request has its answer, so many seconds after it began."""
         self._answers.labels(str(status)).inc()
+        self._waited.observe(seconds)
 
     def under_way(self, requests: int) -> None:
         """So many have none yet."""

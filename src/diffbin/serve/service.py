@@ -5,7 +5,7 @@
     GET  /          a page to try it
     POST /detect    a picture, as the body or as the file of a form -> its text
     GET  /info      model, engine, settings, limits
-    GET  /health    whether it answers
+    GET  /health    whether it computes
     GET  /metrics   for Prometheus
 
 An error is `{"error": sentence}`: 400 an option is wrong, 408 the picture came too slowly, 413 it is too large, 422 it
@@ -13,11 +13,12 @@ cannot be read, 503 too many requests are under way.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from time import monotonic
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,17 +29,17 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from diffbin import __version__
-from diffbin.detections import Detections
 from diffbin.detector import Detector
 from diffbin.errors import ConfigError, InputError, LimitError
-from diffbin.formats import FORMATS, Format
+from diffbin.formats import Format
 from diffbin.plain import to_dict
 from diffbin.serve import body
+from diffbin.serve.asked import Asked
 from diffbin.serve.limits import Limits
 from diffbin.serve.metrics import CONTENT_TYPE, Metrics
 from diffbin.serve.told import told, warnings_told_apart
 
-OPTIONS = ("format", "score", "shape", "name")
+LOG = logging.getLogger(__name__)
 GONE = 499  # nobody waits for the answer any more; nginx's number for it
 KINDS = {
     ".json": "application/json",
@@ -47,6 +48,9 @@ KINDS = {
     ".xml": "application/xml",
     ".hocr": "text/html",
 }
+FAILURES = 10  # of the engine, one after the other, after which it will hardly recover by itself
+REASON, LONGEST_ID = 300, 64  # characters in the log, of an error and of what a proxy calls a request
+STUCK = 300.0  # seconds without the end of a picture while as many are computed as may be
 PAGE = Path(__file__).with_name("page.html")
 SAFE = {"Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
         "img-src blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}  # fmt: skip
@@ -69,7 +73,7 @@ def application(
         allow_headers=["*"],
         expose_headers=["X-Diffbin-Warning", "Retry-After"],
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", service.page),
             Route("/detect", service.detect, methods=["POST"]),
@@ -81,37 +85,8 @@ def application(
         exception_handlers={HTTPException: _refused, Exception: _broken},
         lifespan=service.lifespan,
     )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How a request wants its answer."""
-
-    way: Format
-    changes: dict[str, object]  # of `Decode`
-
-    @classmethod
-    def of(cls, request: Request) -> "Asked":
-        """From `?format=icdar&score=0.7&shape=polygon`. Raises `ConfigError`."""
-        given = dict(request.query_params)
-        if len(given) < len(request.query_params.multi_items()):
-            raise ConfigError("An option is given twice.")
-        if unknown := sorted(set(given) - set(OPTIONS)):
-            raise ConfigError(f"There is no option {unknown[0]}; there are {', '.join(OPTIONS)}.")
-        format_ = given.get("format", "json")
-        if format_ not in FORMATS:
-            raise ConfigError(f"format is {format_}; it must be one of {', '.join(FORMATS)}.")
-        changes: dict[str, object] = {"shape": given["shape"]} if "shape" in given else {}
-        if "score" in given:
-            changes["score_threshold"] = _score(given["score"])
-        return cls(FORMATS[format_], changes)
-
-
-def _score(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= (score := float(text)) <= 1:
-            return score
-    raise ConfigError(f"score is {text}; it must be a number from 0 to 1.")
+    app.router.redirect_slashes = False  # to addresses that whoever asks could choose
+    return app
 
 
 def _line(texts: list[str]) -> str:
@@ -127,6 +102,7 @@ class Service:
         self._metrics, self._under_way, self._discarded = Metrics(), 0, 0
         self._pool = self._new_pool()
         self._turns = asyncio.Semaphore(limits.at_once)
+        self._failures, self._ended = 0, monotonic()  # of the engine, in a row; when a picture was begun or done
 
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._limits.at_once, "diffbin-serve")
@@ -142,6 +118,7 @@ class Service:
 
     async def detect(self, request: Request) -> Response:
         """The text of one picture, in the format that is asked for."""
+        begun = monotonic()
         arriving = body.Arriving(request.receive)
         try:
             response = await self._detect(Request(request.scope, arriving.receive))
@@ -151,10 +128,19 @@ class Service:
             if not waits and response.status_code != 408:
                 await self._discard(arriving)
         except Exception:  # no fault of the one who asks; the server logs it
-            self._metrics.answered(500)
+            self._failures += 1
+            self._answered(request, 500, monotonic() - begun)
             raise
-        self._metrics.answered(response.status_code)
+        reason = bytes(response.body[:REASON]).decode(errors="replace") if response.status_code >= 400 else ""
+        self._answered(request, response.status_code, monotonic() - begun, reason)
+        response.headers["X-Content-Type-Options"] = "nosniff"  # in which browsers might see a page
         return response
+
+    def _answered(self, request: Request, status: int, seconds: float, reason: str = "") -> None:
+        """Counts it, and writes a line, which has nothing of the picture, not even its name."""
+        self._metrics.answered(status, seconds)
+        client, id_ = request.client.host if request.client else "-", request.headers.get("x-request-id", "-")
+        LOG.info(_line([client, id_[:LONGEST_ID], str(status), f"{seconds:.3f} s", reason]))
 
     async def _detect(self, request: Request) -> Response:
         asked = Asked.of(request)
@@ -165,10 +151,9 @@ class Service:
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 loop = asyncio.get_running_loop()
-                found, warned = await loop.run_in_executor(self._pool, self._find, detector, content)
-        self._metrics.found(len(found))
+                text, warned = await loop.run_in_executor(self._pool, self._find, detector, content, asked.way, name)
+                self._failures = 0
         headers = {"X-Diffbin-Warning": _line(warned)} if warned else {}
-        text = asked.way.head + asked.way.write(found, name)
         return Response(text, media_type=KINDS[asked.way.suffix], headers=headers)
 
     async def _discard(self, arriving: body.Arriving) -> None:
@@ -203,16 +188,20 @@ class Service:
         except TimeoutError:
             text = f"Other pictures have kept the server busy for {self._limits.seconds:g} s; come again."
             raise _busy(text) from None
+        self._ended = monotonic()
         try:
             yield
         finally:
             self._turns.release()
+            self._ended = monotonic()
 
-    def _find(self, detector: Detector, content: bytes) -> tuple[Detections, list[str]]:
-        """In a thread of the pool."""
+    def _find(self, detector: Detector, content: bytes, way: Format, name: str) -> tuple[str, list[str]]:
+        """The answer and the warnings; in a thread of the pool, in which long answers are written, too."""
         with self._metrics.computing(), told() as warned:
             body.check(content, self._limits)
-            return detector.detect(content), warned
+            found = detector.detect(content)
+            self._metrics.found(len(found))
+            return way.head + way.write(found, name), warned
 
     async def info(self, _: Request) -> Response:
         """What answers here."""
@@ -231,7 +220,11 @@ class Service:
         )
 
     async def health(self, _: Request) -> Response:
-        """It answers, so it is well."""
+        """Whether it should be left running."""
+        if self._failures >= FAILURES:
+            return JSONResponse({"error": f"The last {self._failures} pictures could not be computed."}, 503)
+        if self._turns.locked() and monotonic() - self._ended > STUCK:
+            return JSONResponse({"error": f"No picture has been done for {STUCK:g} s."}, 503)
         return JSONResponse({"status": "ok"})
 
     async def numbers(self, _: Request) -> Response:
