@@ -55,7 +55,7 @@ def memory() -> dict[str, float]:
 def measure(paths: Sequence[Path], short_px: int, runs: int, engine: str) -> dict[str, object]:
     """Memory after `EARLY` pictures and after all."""
     count = len(paths)
-    detector = Detector(engine=engine)
+    detector = Detector(engine=engine, tile="off")
     detector.preprocess = replace(detector.preprocess, short_px=short_px, long_px=short_px * 16 // 9)
     rows, start = {}, time.perf_counter()
     for done, result in enumerate(detector.stream(paths, runs=runs), 1):

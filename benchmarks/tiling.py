@@ -138,7 +138,7 @@ def _at_seam(box: NDArray[np.float32], detector: Detector, size: tuple[int, int]
 
 def run_one(row: str, images: Path) -> dict[str, Any]:
     """Seconds, memory and regions of one row, in this process."""
-    plain = Detector()
+    plain = Detector(tile="off")
     parts = list(_parts(images))
     large = enlarge(plain, load(EXAMPLES / "img_946.jpg")) if "large" in row else assemble(plain, parts)
     tiled = Detector(plain.engine, tile="auto" if "tiles" in row else "off")

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -202,7 +202,8 @@ class Detector:
             picture = self._whole(source, resize.original, picture)
             if picture is None:
                 return found
-            closer = Resize.by(resize.original, wanted, self.preprocess)
+            padded = max(self.preprocess.multiple_px, legibility.MULTIPLE_PX)
+            closer = Resize.by(resize.original, wanted, replace(self.preprocess, multiple_px=padded))
             prob, resize = self._closer(picture, closer, prob), closer
             found = self._decoded(prob, resize)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):

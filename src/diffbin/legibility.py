@@ -19,6 +19,7 @@ SMALL_PX = 15  # the median of what is found on pages whose print is lost is low
 WELL_PX = 22  # where nearly all of it is found
 SMALL_REGIONS = 8  # fewer tell nothing of a page
 SHRUNK = 0.8  # seen at this share of its size, or of the largest input, a picture gains little by a larger one
+MULTIPLE_PX = 128  # to which closer looks are padded: their sizes are many, and OpenVINO keeps something for each shape
 FARTHER = (0.4, 0.16)  # of the first input: letters over a fifth of its short side want the one, over a half the other
 LARGE_PX = 40  # in such a smaller input; what is lower there the first look would have read
 LARGEST_SIZE = 4096  # that --size takes

@@ -126,7 +126,7 @@ def test_small_text_is_looked_at_again() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             twice = Detector(engine, tile=tile)(scan(15))
-        assert len(twice) == 15 and engine.shapes == [(1, 3, 128, 96), (1, 3, 416, 320)]
+        assert len(twice) == 15 and engine.shapes == [(1, 3, 128, 96), (1, 3, 512, 384)]
         assert all(np.array_equal(a, b) for a, b in zip(twice.polygons, whole.polygons, strict=True))
 
 
@@ -249,8 +249,8 @@ def test_a_stream_looks_twice_and_the_first_time_where_batches_are_made() -> Non
     sheets = [scan(15), scan(7), scan(15), scan(7)]
     results = Detector(engine).stream(sheets, batch_size=2, workers=1, runs=1)
     assert [len(result.get()) for result in results] == [15, 7, 15, 7]
-    assert engine.shapes.count((1, 3, 416, 320)) == 2
-    assert threads == {(128, 96): {"diffbin-run"}, (416, 320): {"diffbin-worker"}}
+    assert engine.shapes.count((1, 3, 512, 384)) == 2
+    assert threads == {(128, 96): {"diffbin-run"}, (512, 384): {"diffbin-worker"}}
 
 
 def test_a_stream_names_the_picture_and_a_document_once(tmp_path: Path) -> None:

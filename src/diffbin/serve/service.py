@@ -127,8 +127,8 @@ class Service:
             waits = "expect" in request.headers and not arriving.begun  # to be told to go on
             if not waits and response.status_code != 408:
                 await self._discard(arriving)
-        except Exception:  # no fault of the one who asks; the server logs it
-            self._failures += 1
+        except Exception as error:  # no fault of the one who asks; the server logs it
+            self._failures += not isinstance(error, MemoryError)  # of which the reason is a large picture
             self._answered(request, 500, monotonic() - begun)
             raise
         reason = bytes(response.body[:REASON]).decode(errors="replace") if response.status_code >= 400 else ""

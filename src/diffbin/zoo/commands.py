@@ -118,10 +118,10 @@ def _print_cost(recipe: Recipe) -> None:
     size = Resize.ordinary(recipe.preprocess).padded
     try:
         from diffbin.model.cost import cost
-
-        parameters, multiply_adds = cost(recipe.model, size)
     except ModuleNotFoundError:  # the layers of an ONNX file can be listed without torch
         return
+    try:
+        parameters, multiply_adds = cost(recipe.model, size)
     except ModelError as error:  # its backbone is its maker's own
         print(f"diffbin: {error}", file=sys.stderr)
         return
