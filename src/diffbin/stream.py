@@ -82,7 +82,7 @@ def stream(
 
 def _results(pipeline: "_Pipeline", source: Iterable[ImageSource], window: int) -> Generator[Result, None, None]:
     waiting: deque[tuple[int, ImageSource, Future[Detections]]] = deque()
-    numbered, failure = enumerate(source), None
+    numbered, failure, wait = enumerate(source), None, True
     try:
         while True:
             try:
@@ -99,8 +99,11 @@ def _results(pipeline: "_Pipeline", source: Iterable[ImageSource], window: int) 
             yield _result(*waiting.popleft())
         if failure:
             raise failure
+    except KeyboardInterrupt:
+        wait = False  # if it came while a pool took a task, a lock may be left that the pool's thread waits for
+        raise
     finally:
-        pipeline.stop()
+        pipeline.stop(wait=wait)
 
 
 def _result(index: int, source: ImageSource, answer: Future[Detections]) -> Result:
@@ -147,12 +150,12 @@ class _Pipeline:
         self._workers.submit(self._load, source, answer)
         return answer
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool) -> None:
         """Ends all threads; what they are at is finished, what waits is dropped."""
         for pool in (self._runs, self._workers):
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in (self._runs, self._workers):
-            pool.shutdown(wait=True)
+            pool.shutdown(wait=wait)
 
     def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
         with _errors_into([answer]):

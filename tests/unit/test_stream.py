@@ -196,6 +196,26 @@ def test_leaving_the_loop_ends_all_threads(stop: type[BaseException]) -> None:
     assert not left()
 
 
+def test_an_interrupt_while_a_pool_takes_a_task_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can leave the pool's semaphore locked, and then the pool's thread never ends."""
+    start, locked = _Pipeline.start, list[Any]()
+
+    def interrupted(self: _Pipeline, source: ImageSource) -> Future[Detections]:
+        if threading.current_thread() is threading.main_thread() and left():
+            locked.append(vars(self._workers._idle_semaphore)["_cond"])
+            locked[0].acquire()
+            raise KeyboardInterrupt
+        return start(self, source)
+
+    monkeypatch.setattr(_Pipeline, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(Detector(DarkIsText()).stream(PICTURES))
+    locked[0].release()
+    for thread in threading.enumerate():
+        if thread.name in left():
+            thread.join(10)
+
+
 def test_wrong_arguments_are_told_at_once() -> None:
     detector = Detector(DarkIsText())
     for picture in ("a.png", b"", PICTURES[0], Path("a.png")):
