@@ -123,7 +123,7 @@ class Detector:
                 else: print(result.source, len(result.get()))
 
         A picture that cannot be read is a result with its `InputError`. At most `workers + (runs + 1) * batch_size`
-        pictures are under way. Leaving the loop ends all threads, by Ctrl-C without waiting for them.
+        pictures are under way. Leaving the loop, by Ctrl-C too, ends all threads.
 
         batch_size  pictures of equal padded shape that the network sees at once; more are for GPUs
         workers     threads that load and decode; one keeps up with a CPU

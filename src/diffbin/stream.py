@@ -7,13 +7,15 @@ holds the source back. The engine never waits for a batch to fill. It takes the 
 of the same shape behind it, so a rare shape is not delayed, and batches fill by themselves where the engine is slowest.
 """
 
+import atexit
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
-from threading import Lock
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Protocol
 
 import numpy as np
@@ -81,9 +83,10 @@ def stream(
 
 
 def _results(pipeline: "_Pipeline", source: Iterable[ImageSource], window: int) -> Generator[Result, None, None]:
-    waiting: deque[tuple[int, ImageSource, Future[Detections]]] = deque()
-    numbered, failure, wait = enumerate(source), None, True
+    waiting: deque[tuple[int, ImageSource, _Answer]] = deque()
+    numbered, failure = enumerate(source), None
     try:
+        pipeline.begin()
         while True:
             try:
                 index, item = next(numbered)
@@ -93,25 +96,62 @@ def _results(pipeline: "_Pipeline", source: Iterable[ImageSource], window: int) 
                 failure = error
                 break
             waiting.append((index, item, pipeline.start(item)))
-            while waiting and (len(waiting) == window or waiting[0][2].done()):
+            while waiting and (len(waiting) == window or not waiting[0][2].empty()):
                 yield _result(*waiting.popleft())
         while waiting:
             yield _result(*waiting.popleft())
         if failure:
             raise failure
-    except KeyboardInterrupt:
-        wait = False  # if it came while a pool took a task, a lock may be left that the pool's thread waits for
-        raise
     finally:
-        pipeline.stop(wait=wait)
+        pipeline.stop()
 
 
-def _result(index: int, source: ImageSource, answer: Future[Detections]) -> Result:
-    try:
-        return Result(index, source, answer.result(), None)
-    except InputError as error:
-        error.__traceback__ = error.__context__ = None  # they hold frames, and those the picture's content
-        return Result(index, source, None, error)
+def _result(index: int, source: ImageSource, answer: "_Answer") -> Result:
+    found = answer.get()
+    if isinstance(found, InputError):
+        found.__traceback__ = found.__context__ = None  # they hold frames, and those the picture's content
+        return Result(index, source, None, found)
+    if isinstance(found, BaseException):
+        raise found
+    return Result(index, source, found, None)
+
+
+# Holds the one answer that a picture gets. A `Future` has a lock of Python's, and an interrupt of the caller can leave
+# it taken, so that the thread which brings the answer would wait for ever. A `SimpleQueue` has none.
+_Answer = SimpleQueue[Detections | BaseException]
+
+
+class _Pool:
+    """Threads that do tasks; as with `_Answer`, no interrupt of the caller leaves a lock that they would wait for."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self._tasks = SimpleQueue[Callable[[], None] | None]()
+        self._threads = [Thread(target=self._work, name=f"{name}_{i}", daemon=True) for i in range(number)]
+
+    def begin(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, task: Callable[[], None]) -> None:
+        self._tasks.put(task)
+
+    def end(self) -> None:
+        """What the threads are at is finished, what waits is dropped."""
+        with suppress(Empty):
+            while True:
+                self._tasks.get_nowait()
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            if thread.ident is not None:  # an interrupt came before it was started
+                thread.join()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task  # it holds a picture, and the next may be long in coming
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +161,7 @@ class _Loaded:
     resize: Resize
     batch: NDArray[np.float32]
     source: ImageSource
-    answer: Future[Detections]
+    answer: _Answer
 
 
 class _Pipeline:
@@ -129,14 +169,27 @@ class _Pipeline:
 
     def __init__(self, stages: Stages, batch_size: int, workers: int, runs: int) -> None:
         self._stages, self._batch_size = stages, batch_size
-        self._workers = ThreadPoolExecutor(workers, "diffbin-worker")  # threads begin with the first task
-        self._runs = ThreadPoolExecutor(runs, "diffbin-run")
+        self._workers, self._runs = _Pool(workers, "diffbin-worker"), _Pool(runs, "diffbin-run")
         self._ready: list[_Loaded] = []  # for the network, in the order they became so
         self._lock = Lock()  # of `_ready`
 
-    def start(self, source: ImageSource) -> Future[Detections]:
-        """Sends a picture on its way; its detections come through the future."""
-        answer: Future[Detections] = Future()
+    def begin(self) -> None:
+        """Starts all threads. They are stopped at the end of the process too, if a stream is left as it is."""
+        atexit.register(self.stop)
+        for pool in (self._workers, self._runs):
+            pool.begin()
+
+    def stop(self) -> None:
+        """Ends all threads; what they are at is finished, what waits is dropped."""
+        for pool in (self._runs, self._workers):
+            pool.end()
+        for pool in (self._runs, self._workers):
+            pool.join()
+        atexit.unregister(self.stop)
+
+    def start(self, source: ImageSource) -> _Answer:
+        """Sends a picture on its way to its answer."""
+        answer = _Answer()
         if isinstance(source, np.ndarray):
             source = source.copy()  # cameras fill one array again and again
         elif isinstance(source, bytearray | memoryview):
@@ -145,24 +198,17 @@ class _Pipeline:
             try:
                 source = read_open(source, MAX_BYTES) if isinstance(source, Readable) else load(source)
             except InputError as error:
-                answer.set_exception(error)
+                answer.put(error)
                 return answer
-        self._workers.submit(self._load, source, answer)
+        self._workers.submit(partial(self._load, source, answer))
         return answer
 
-    def stop(self, *, wait: bool) -> None:
-        """Ends all threads; what they are at is finished, what waits is dropped."""
-        for pool in (self._runs, self._workers):
-            pool.shutdown(wait=False, cancel_futures=True)
-        for pool in (self._runs, self._workers):
-            pool.shutdown(wait=wait)
-
-    def _load(self, source: ImageSource, answer: Future[Detections]) -> None:
+    def _load(self, source: ImageSource, answer: _Answer) -> None:
         with _errors_into([answer]):
             picture = self._stages.load(source)
             found = self._stages.in_tiles(picture)
             if found is not None:
-                answer.set_result(found)
+                answer.put(found)
                 return
             loaded = _Loaded(*self._stages.prepare(picture), source, answer)
             with self._lock:
@@ -176,7 +222,7 @@ class _Pipeline:
         with _errors_into([loaded.answer for loaded in batch]):
             probs = self._stages.engine.run(_joined([loaded.batch for loaded in batch]))
             for loaded, prob in zip(batch, probs[:, 0], strict=True):
-                self._workers.submit(self._decode, loaded, prob)
+                self._workers.submit(partial(self._decode, loaded, prob))
 
     def _take(self) -> list[_Loaded]:
         """The first picture that is ready and others of its shape, up to the size of a batch."""
@@ -189,7 +235,7 @@ class _Pipeline:
     def _decode(self, loaded: _Loaded, prob: NDArray[np.float32]) -> None:
         with _errors_into([loaded.answer]):
             answer = self._stages.answer(prob, loaded.resize, batch=loaded.batch, source=loaded.source)
-            loaded.answer.set_result(answer)
+            loaded.answer.put(answer)
 
 
 def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -197,9 +243,9 @@ def _joined(batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 @contextmanager
-def _errors_into(answers: Sequence[Future[Detections]]) -> Iterator[None]:
+def _errors_into(answers: Sequence[_Answer]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
         for answer in answers:
-            answer.set_exception(error)
+            answer.put(error)
