@@ -28,8 +28,8 @@ class Stop:
 
     def everywhere(self, device: torch.device) -> bool:
         """Whether any of the processes that train together was asked to: they decide alike."""
-        if float(devices.total(torch.tensor(float(self.asked), device=device))):
-            self.asked = self.asked or signal.SIGTERM
+        if float(devices.total(torch.tensor(float(self.asked), device=device))) and not self.asked:
+            self._note(signal.SIGTERM)  # its own signal is still to come
         return bool(self.asked)
 
     @contextmanager
@@ -59,11 +59,14 @@ class Stop:
         if self._at_once:
             self._act(number)
         elif not self.asked:
-            self.asked, self._since = number, time.monotonic()
-            if devices.is_first():
-                print("diffbin: The run ends after this step; once more ends it now.", file=sys.stderr)
+            self._note(number)
         elif time.monotonic() - self._since > ECHO_S:
             self._act(number)
+
+    def _note(self, number: int) -> None:
+        self.asked, self._since = number, time.monotonic()
+        if devices.is_first():
+            print("diffbin: The run ends after this step; once more ends it now.", file=sys.stderr)
 
     def _act(self, number: int) -> None:
         self.release()
