@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import unicodedata
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import product
@@ -18,14 +19,16 @@ from diffbin.config import Source
 from diffbin.data.annotations import READERS
 from diffbin.data.sample import Sample
 from diffbin.data.synth import Renderer, contact_sheet, render_set
+from diffbin.data.synth.alphabets import ALPHABETS
 from diffbin.data.synth.block import Line, Setting, set_block
 from diffbin.data.synth.compose import _draw_downwards
 from diffbin.data.synth.corpus import prose, text_words
-from diffbin.data.synth.fonts import BUILT_IN, FontBook, _find, load
+from diffbin.data.synth.fonts import BUILT_IN, FontBook, _find, drawable, load
 from diffbin.data.synth.labels import cut
 from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.settings import Scripts, Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp, quarter_warp, turn_layer
+from diffbin.data.synth.words import PROBES
 from diffbin.errors import ConfigError, InputError
 from diffbin.plain import from_dict, to_dict
 
@@ -258,10 +261,18 @@ def test_the_contact_sheet_is_written(fonts: str, tmp_path: Path) -> None:
     assert sheet is not None and sheet.shape == (192, 384, 3)
 
 
-@pytest.mark.parametrize("script", ["latin", "cjk", "cyrillic", "greek", "arabic", "devanagari"])
+@pytest.mark.parametrize("script", vars(Scripts()))
 def test_every_script_has_words(script: str) -> None:
     words = text_words(Random(0), script, 200, "lower")
-    assert len(set(words)) > 40 and all(words)
+    assert len(set(words)) > 40 and all(words) and script in PROBES
+    if script in ALPHABETS:
+        letters = "".join(word for word in words if not word.isascii()).replace("\u200c", "")
+        assert len(set(letters)) > 20 and all(script.upper() in unicodedata.name(letter) for letter in letters)
+        assert not any(unicodedata.category(word[0]).startswith("M") for word in words), "a sign without its letter"
+
+
+def test_letters_that_a_font_lacks_are_left_out_and_marks_stay() -> None:
+    assert drawable(BUILT_IN, "a\u0301b\u4e00c") == "a\u0301bc"
 
 
 def test_scripts_without_a_font_are_left_out(fonts: str) -> None:

@@ -9,8 +9,11 @@ from diffbin.data.synth import corpus, fonts
 from diffbin.data.synth.block import Block, Line, Setting, set_block
 from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.settings import LEAST_SPACED_RATIO, WIDE_GAP_RATIO, Synth
+from diffbin.data.synth.words import PROBES
 
-CAPITAL_RATIO = {"cjk": 0.85, "arabic": 0.6, "devanagari": 0.62}  # height as a share of the em; others 0.7
+CAPITAL_RATIO = dict.fromkeys(fonts.SHAPED, 0.6) | {"cjk": 0.85, "hangul": 0.85, "devanagari": 0.62}
+"""Height as a share of the em; others 0.7."""
+LEFTWARDS = ("arabic", "hebrew")
 WIDEST_RATIO = 0.92  # of the picture, that a block may fill
 LEAST_EM_PX = 8
 
@@ -33,11 +36,11 @@ def draw_words(rng: Random, config: Synth, book: FontBook, *, most: int, single:
     path = book.draw_path(rng, script)
     counts = _draw_counts(rng, most, single=single, script=script)
     case = corpus.draw_case(rng)
-    lines = [_drawable(corpus.text_words(rng, script, count, case), path, script) for count in counts]
+    lines = [_drawable(corpus.text_words(rng, script, count, case), path) for count in counts]
     scales = [rng.uniform(1.2, 2.2) if rng.random() < 0.3 else 1.0] + [1.0] * (len(lines) - 1)
     height = _draw_height(rng, config, len(lines))
     return Words(
-        lines=[line for line in lines if line] or [["1"]],
+        lines=[line for line in lines if line] or [[PROBES[script][0]]],
         scales=scales,
         script=script,
         path=path,
@@ -90,10 +93,8 @@ def _draw_counts(rng: Random, most: int, *, single: bool, script: str) -> list[i
     return counts
 
 
-def _drawable(words: list[str], path: str, script: str) -> list[str]:
+def _drawable(words: list[str], path: str) -> list[str]:
     """Without the characters that the font lacks; a word that loses all is left out."""
-    if script in fonts.SHAPED:
-        return words
     kept = [fonts.drawable(path, word) for word in words]
     return [word for word in kept if word.strip(".,:-' ")]
 
@@ -115,7 +116,7 @@ def _draw_setting(rng: Random, config: Synth, script: str, *, single: bool) -> S
         leading_ratio=rng.uniform(1.0, 1.3) if rng.random() < 0.7 else rng.uniform(1.3, 1.9),
         tracking_ratio=spread,
         align=rng.choice((0.0, 0.0, 0.5, 0.5, 0.5, 1.0)),
-        leftwards=script == "arabic",
+        leftwards=script in LEFTWARDS,
         downwards=_draw_downwards(rng, config, script, single=single),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from diffbin.data.synth import words
+from diffbin.data.synth.alphabets import ALPHABETS
 
 ONSETS, VOWELS, CODAS = words.ONSETS.split(), words.VOWELS.split(), words.CODAS.split()
 SIGNS, NAMES, FILLERS = words.SIGNS.split(), words.NAMES.split(), words.FILLERS.split()
@@ -14,7 +15,7 @@ LISTS = {
     "devanagari": words.DEVANAGARI.split(),
 }
 LONE = ("0123456789", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "AIalI1-+&x")
-CASED = ("latin", "cyrillic", "greek")
+CASED = ("latin", "cyrillic", "greek", "armenian")
 
 
 def text_words(rng: Random, script: str, count: int, case: str) -> list[str]:
@@ -34,7 +35,7 @@ def _word(rng: Random, script: str) -> str:
         return _number(rng)
     if script == "cjk":
         return "".join(rng.choices(words.CJK_CHARACTERS, k=rng.choice((1, 2, 2, 2, 3, 3, 4, 4, 5, 6))))
-    return rng.choice(LISTS[script])
+    return ALPHABETS[script].word(rng) if script in ALPHABETS else rng.choice(LISTS[script])
 
 
 def _cased(word: str, script: str, case: str) -> str:

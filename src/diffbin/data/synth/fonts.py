@@ -5,6 +5,7 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
+from unicodedata import category
 
 from PIL import ImageFont, features
 
@@ -26,7 +27,11 @@ NOT_TEXT = (
     "keyboard", "music", "math", "initial", "dings", "blank", "barcode", "icon", "signwriting",
     "lastresort", "awesome", "linbiolinum_k",
 )  # fmt: skip
-SHAPED = ("arabic", "devanagari")  # need libraqm
+SHAPED = (
+    "arabic", "devanagari", "hebrew", "thai", "bengali", "gurmukhi", "gujarati", "tamil", "telugu", "kannada",
+    "malayalam", "khmer",
+)  # fmt: skip
+"""Scripts that need libraqm."""
 NOWHERE = "\uffff"  # no font has it
 BUILT_IN = ""  # stands for the path of Pillow's own font
 
@@ -128,5 +133,5 @@ def has(path: str, character: str) -> bool:
 
 
 def drawable(path: str, text: str) -> str:
-    """The text without the characters that the font lacks."""
-    return "".join(character for character in text if has(path, character))
+    """The text without the characters that the font lacks; marks that belong to a letter are not looked for."""
+    return "".join(character for character in text if category(character)[0] == "M" or has(path, character))

@@ -8,6 +8,7 @@ from diffbin.data.synth.colour import draw_ink
 from diffbin.data.synth.fonts import FontBook
 from diffbin.data.synth.pen import Font, Page, Pen, Style, draw_style
 from diffbin.data.synth.settings import Synth
+from diffbin.data.synth.words import PROBES
 
 Place = tuple[float, float, float]
 """Where a piece of a page begins and how wide it is: left, top, width."""
@@ -36,12 +37,12 @@ def draw_page(rng: Random, config: Synth, book: FontBook, size: tuple[int, int])
 def _prose(rng: Random, style: Style, count: int, *, heading: bool = False) -> list[str]:
     """Words that the font has all letters of."""
     path, words = style.heading_path if heading else style.path, corpus.prose(rng, style.script, count)
-    return [word for word in words if fonts.drawable(path, word) == word] or ["1"]
+    return [word for word in words if fonts.drawable(path, word) == word] or [PROBES[style.script][0]]
 
 
 def _drawable(text: str, style: Style) -> str:
     """Without what the font lacks, such as signs of currencies."""
-    return fonts.drawable(style.path, text) or "1"
+    return fonts.drawable(style.path, text) or PROBES[style.script][0]
 
 
 def _wrapped(words: Sequence[str], font: Font, width: float, pen: Pen) -> list[list[str]]:

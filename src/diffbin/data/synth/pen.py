@@ -19,7 +19,11 @@ from diffbin.data.synth.settings import Synth
 LEAST_GAP_RATIO = 0.18  # of the em; some fonts have no white of their own
 CLEAR = [0] * 64 + [255] * 192  # the faint rim of anti-aliasing does not count
 TEXT_FAMILY = 4  # files, regular, bold and so on, that a family made for reading has at least
-SCRIPTS = ("latin", "cyrillic", "greek")  # written from left to right, with white between words; lines also in CJK
+SCRIPTS = (
+    "latin", "cyrillic", "greek", "devanagari", "hangul", "bengali", "gurmukhi", "gujarati", "tamil", "telugu",
+    "kannada", "malayalam", "georgian", "armenian", "ethiopic",
+)  # fmt: skip
+# Written from left to right, with white between words; lines also in CJK
 
 Font: TypeAlias = ImageFont.FreeTypeFont
 

@@ -12,7 +12,10 @@ LEAST_SPACED_RATIO = 0.04  # the least white between spaced letters
 
 @dataclass(frozen=True, kw_only=True)
 class Scripts:
-    """How often a block of rendered text is of each script; relative weights. Scripts without a font are left out."""
+    """How often a block of rendered text is of each script; relative weights. Scripts without a font are left out.
+
+    From `hangul` on words are invented, of letters and of the signs that are set around them.
+    """
 
     latin: float = 0.88
     cjk: float = 0.04
@@ -20,6 +23,20 @@ class Scripts:
     greek: float = 0.01
     arabic: float = 0.02
     devanagari: float = 0.02
+    hangul: float = 0.0
+    hebrew: float = 0.0
+    thai: float = 0.0
+    bengali: float = 0.0
+    gurmukhi: float = 0.0
+    gujarati: float = 0.0
+    tamil: float = 0.0
+    telugu: float = 0.0
+    kannada: float = 0.0
+    malayalam: float = 0.0
+    khmer: float = 0.0
+    georgian: float = 0.0
+    armenian: float = 0.0
+    ethiopic: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
