@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.decode import median_ms
-from diffbin.config import Model, Preprocess, Recipe, Runtime
+from diffbin.config import Model, Preprocess, Recipe
+from diffbin.engines import Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.openvino import OpenVinoEngine
 from diffbin.engines.torch import folded

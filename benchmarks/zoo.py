@@ -28,8 +28,8 @@ import torch
 
 from benchmarks.decode import median_ms
 from diffbin import Detector, recipes
-from diffbin.config import Model, Recipe, Runtime, Source
-from diffbin.engines import Engine
+from diffbin.config import Model, Recipe, Source
+from diffbin.engines import Engine, Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.engines.torch import TorchEngine
 from diffbin.export import add_metadata, to_onnx

@@ -62,6 +62,7 @@ class Decode:
     """From the probability map to regions. The only home of these thresholds."""
 
     shape: Literal["quad", "polygon"] = "quad"
+    reading: Literal["ltr", "rtl", "vertical-rl"] = "ltr"  # how lines run, and so what follows what in an answer
     mask_threshold: float = 0.3  # strictly above counts as text
     score_threshold: float = 0.3  # mean probability inside a region
     unclip_ratio: float = 1.5  # r' of D' = A' r' / L'
@@ -74,21 +75,9 @@ class Decode:
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
         check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "upright_px", "max_candidates"))
-        if self.shape not in ("quad", "polygon"):
-            raise ConfigError(f"decode.shape is {self.shape!r}; it must be 'quad' or 'polygon'.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """What computes the map. "auto" takes the fastest that is there; what is asked for and absent is an error."""
-
-    engine: Literal["auto", "openvino", "onnx", "torch"] = "auto"
-    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"  # "auto" = that of the file
-    threads: int = 0  # that compute one picture; 0 = one a core
-
-    def __post_init__(self) -> None:
-        check_range("from 0 to 1024", self, ("threads",))
+        for name, known in (("shape", ("quad", "polygon")), ("reading", ("ltr", "rtl", "vertical-rl"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"decode.{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

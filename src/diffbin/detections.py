@@ -24,6 +24,10 @@ LONG_RATIO = 5.0  # of the sides of a region that tells one by itself
 SPREAD = math.radians(4)  # of the middle half of the angles
 LEAST_SKEW, MOST_SKEW = math.radians(1), math.radians(30)  # that is set straight
 MOST_ASKED = 400  # regions whose neighbours are looked for
+AXES = {  # along a line, and from line to line
+    "rtl": np.array([[-1, 0], [0, 1]], np.float32),
+    "vertical-rl": np.array([[0, -1], [1, 0]], np.float32),
+}
 LINE_HEIGHTS = 8  # length of the lines of a column; what is shorter may be a price, or a number in a table
 
 
@@ -110,22 +114,28 @@ class Detections:
             polygons[i] = np.roll(polygons[i], -int(polygons[i].sum(axis=1).argmin()), axis=0)
         return Detections(polygons, self.scores, self.size)
 
-    def in_reading_order(self) -> "Detections":
+    def in_reading_order(self, reading: str = "ltr") -> "Detections":
         """Line by line from the top, each from the left, and where text stands in columns, column by column.
 
+        With "rtl" lines and columns begin at the right, as in Arabic and Hebrew; with "vertical-rl" lines run downwards
+        and follow each other to the left, as they may in Chinese and Japanese. `KeyError` for any other `reading`.
         A region goes on with the line while its middle lies within half a height of the line's first region. Columns
         are told by a white band beside which there are lines of text, not words or numbers; a table is read in rows.
         A page that lies askew, by up to 30 degrees, is seen set straight. It is a guess for any other layout.
         """
         if not len(self):
             return self
-        boxes = self.boxes()
-        if skew := _skew(self.polygons, boxes):
+        turned = self if reading == "ltr" else self._by(AXES[reading])
+        boxes = turned.boxes()
+        if skew := _skew(turned.polygons, boxes):
             cos, sin = np.cos(skew), np.sin(skew)
-            straight = [polygon @ np.array([[cos, -sin], [sin, cos]], np.float32) for polygon in self.polygons]
-            boxes = Detections(straight, self.scores, self.size).boxes()
+            boxes = turned._by(np.array([[cos, -sin], [sin, cos]], np.float32)).boxes()
         order = _in_order(_Boxes(*boxes.T.tolist()), list(range(len(self))))
         return Detections([self.polygons[i] for i in order], self.scores[order], self.size)
+
+    def _by(self, axes: Points) -> "Detections":
+        """With the points in other axes, each a column of `(2, 2)` float32."""
+        return Detections([polygon @ axes for polygon in self.polygons], self.scores, self.size)
 
     def boxes(self) -> NDArray[np.float32]:
         """Axis-aligned boxes `(len, 4)` float32: x_min, y_min, x_max, y_max in pixels."""

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
-from diffbin.config import Decode, Preprocess, Runtime
+from diffbin.config import Decode, Preprocess
 from diffbin.decode import decode
 from diffbin.detections import Detections
-from diffbin.engines import Engine
+from diffbin.engines import Engine, Runtime
 from diffbin.errors import ConfigError, InputError
 from diffbin.files import MAX_BYTES, Readable, read_open
 from diffbin.image import ImageSource, Loaded, Resize, load_for
@@ -162,7 +162,7 @@ class Detector:
         if not side:
             return None
         found = tiling.detect(loaded.picture, side, self.engine, self.preprocess, self.decode)
-        return found.clip().in_reading_order()
+        return found.clip().in_reading_order(self.decode.reading)
 
     def _fit(self, loaded: Loaded) -> Resize:
         fit = pages.fit if loaded.is_page and not self._sized else Resize.fit
@@ -256,7 +256,7 @@ class Detector:
         own, size = self.engine.recipe, resize.original
         stride, known = own.model.map_stride, own.preprocess
         found = decode(prob, self.decode, scale=resize.scale, size=size, stride=stride, known=known)
-        return found.clip().in_reading_order()
+        return found.clip().in_reading_order(self.decode.reading)
 
 
 @dataclass(frozen=True, kw_only=True)

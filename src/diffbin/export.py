@@ -14,7 +14,8 @@ from onnx import numpy_helper
 from torch import nn
 
 from diffbin import __version__, zoo
-from diffbin.config import Recipe, Runtime
+from diffbin.config import Recipe
+from diffbin.engines import Runtime
 from diffbin.engines.onnx import METADATA_KEY, OnnxEngine
 from diffbin.engines.torch import folded
 from diffbin.errors import ModelError

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from diffbin.config import Preprocess, Recipe, Runtime, Source
+from diffbin.config import Preprocess, Recipe, Source
 from diffbin.detector import Detector
+from diffbin.engines import Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import InputError, ModelError
 from diffbin.export import add_metadata, to_onnx

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import zoo
-from diffbin.config import Runtime, Source
+from diffbin.config import Source
 from diffbin.data.annotations import read_annotation
 from diffbin.data.labels import Annotation
 from diffbin.data.synth import Renderer, Synth
 from diffbin.decode import decode
 from diffbin.detections import Detections
 from diffbin.detector import Detector
+from diffbin.engines import Runtime
 from diffbin.errors import ConfigError, DependencyError, DiffbinError, ModelError
 from diffbin.image import ImageSource, Resize, load
 from diffbin.metrics.evaluate import list_labelled

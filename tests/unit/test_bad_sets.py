@@ -118,7 +118,7 @@ def test_settings_out_of_their_range_are_named(group: type, values: dict[str, fl
         (Augment, {"crop_px": 64, "crop_px_min": 96}, "crop_px_min is 96; it is 0 to crop_px"),
         (Augment, {"crop_px_min": -32}, "crop_px_min is -32; it is 0 to crop_px"),
         (Targets, {"threshold_min": 0.7}, "threshold_min is 0.7; threshold_max must be above it"),
-        (Decode, {"shape": "quads"}, "shape is 'quads'; it must be 'quad' or 'polygon'"),
+        (Decode, {"shape": "quads"}, "shape is 'quads'; it must be one of quad, polygon"),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(group: type, values: dict[str, object], said: str) -> None:

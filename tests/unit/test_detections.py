@@ -30,14 +30,23 @@ def test_reading_order() -> None:
     assert len(Detections([], np.zeros(0, np.float32), (5, 5)).in_reading_order()) == 0
 
 
+def test_lines_that_run_leftwards_or_downwards() -> None:
+    """Two columns of one page, turned as the script runs, below a title."""
+    page = [(200, 20, 500, 40), *column(50, 100, 9, 4), *column(400, 107, 8, 4)]
+    mirrored = [(1000 - left - width, top, width, height) for left, top, width, height in page]
+    turned = [(1000 - top - height, left, height, width) for left, top, width, height in page]
+    for reading, places in (("ltr", page), ("rtl", mirrored), ("vertical-rl", turned)):
+        assert order(placed(*places), reading) == places
+
+
 def placed(*places: tuple[int, int, int, int]) -> Detections:
     """Upright regions of such left, top, width and height, mixed up."""
     mixed = np.random.default_rng(0).permutation(len(places)).tolist()
     return Detections([box(*places[i]) for i in mixed], np.ones(len(places), np.float32), (1000, 1000))
 
 
-def order(found: Detections) -> list[tuple[int, ...]]:
-    boxes = found.in_reading_order().boxes().astype(int).tolist()
+def order(found: Detections, reading: str = "ltr") -> list[tuple[int, ...]]:
+    boxes = found.in_reading_order(reading).boxes().astype(int).tolist()
     return [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes]
 
 

@@ -17,8 +17,8 @@ import torch
 
 from conftest import SMALL, small_recipe
 from diffbin import Detector
-from diffbin.config import Model, Recipe, Runtime
-from diffbin.engines import Engine
+from diffbin.config import Model, Recipe
+from diffbin.engines import Engine, Runtime
 from diffbin.engines.onnx import METADATA_KEY, PROVIDERS, OnnxEngine, finds_gpu
 from diffbin.engines.openvino import OpenVinoEngine
 from diffbin.engines.torch import TorchEngine

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffbin.config import Runtime
-from diffbin.engines import graphs
+from diffbin.engines import Runtime, graphs
 from diffbin.engines.graphs import GRAPHS, Array, Graphs, Shape
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import EngineWarning

@@ -175,7 +175,7 @@ def test_options_of_a_request_are_its_own() -> None:
         ("shape=circle", "shape is 'circle'; it must be one of 'quad', 'polygon'"),
         ("format=xml", "format is xml; it must be one of json"),
         ("score=0.1&score=0.9", "An option is given twice."),
-        ("treshold=1", "There is no option treshold; there are format, score, shape, name."),
+        ("treshold=1", "There is no option treshold; there are format, score, shape, reading, name."),
     ],
 )
 def test_wrong_options_are_told(port: int, options: str, told: str) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from diffbin import zoo
 from diffbin.bench.peers import Size
 from diffbin.bench.subjects import Ours, Subject, Theirs, Times, random_engine
-from diffbin.config import Runtime
+from diffbin.engines import Runtime
 from diffbin.errors import ConfigError, DiffbinError
 from diffbin.image import load
 from diffbin.plain import from_dict

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from diffbin import recipes, zoo
 from diffbin.bench.peers import Peer, Size, open_peer
-from diffbin.config import Preprocess, Runtime
+from diffbin.config import Preprocess
 from diffbin.cores import cores
 from diffbin.detector import Detector
-from diffbin.engines import Engine
+from diffbin.engines import Engine, Runtime
 from diffbin.errors import DependencyError, way_to_install
 
 P = ParamSpec("P")

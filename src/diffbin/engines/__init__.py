@@ -1,11 +1,25 @@
 """What runs a network: one small seam, so that the detector does not know which library computes the map."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.config import Recipe
+from diffbin.config import Recipe, check_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What computes the map. "auto" takes the fastest that is there; what is asked for and absent is an error."""
+
+    engine: Literal["auto", "openvino", "onnx", "torch"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"  # "auto" = that of the file
+    threads: int = 0  # that compute one picture; 0 = one a core
+
+    def __post_init__(self) -> None:
+        check_range("from 0 to 1024", self, ("threads",))
 
 
 class Engine(Protocol):

@@ -13,7 +13,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from diffbin.config import Recipe, Runtime
+from diffbin.config import Recipe
+from diffbin.engines import Runtime
 from diffbin.errors import ConfigError, DependencyError, DeviceError, ModelError
 from diffbin.plain import from_dict
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbin.config import Runtime
+from diffbin.engines import Runtime
 from diffbin.engines.onnx import METADATA_KEY, choose_precision, read_metadata
 from diffbin.errors import ConfigError, DependencyError, ModelError
 

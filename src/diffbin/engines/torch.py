@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from diffbin.config import Recipe, Runtime
+from diffbin.config import Recipe
+from diffbin.engines import Runtime
 from diffbin.engines.graphs import CudaCapture, Graphs
 from diffbin.errors import ConfigError, DependencyError
 from diffbin.model import checkpoints

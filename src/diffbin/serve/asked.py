@@ -8,7 +8,7 @@ from starlette.requests import Request
 from diffbin.errors import ConfigError
 from diffbin.formats import FORMATS, Format
 
-OPTIONS = ("format", "score", "shape", "name")
+OPTIONS = ("format", "score", "shape", "reading", "name")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Asked:
         format_ = given.get("format", "json")
         if format_ not in FORMATS:
             raise ConfigError(f"format is {format_}; it must be one of {', '.join(FORMATS)}.")
-        changes: dict[str, object] = {"shape": given["shape"]} if "shape" in given else {}
+        changes: dict[str, object] = {name: given[name] for name in ("shape", "reading") if name in given}
         if "score" in given:
             changes["score_threshold"] = _score(given["score"])
         return cls(FORMATS[format_], changes)

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from diffbin import recipes
-from diffbin.config import Runtime
-from diffbin.engines import Engine
+from diffbin.engines import Engine, Runtime
 from diffbin.errors import (
     DependencyError,
     DeviceError,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbin import recipes, zoo
-from diffbin.config import Recipe, Runtime
+from diffbin.config import Recipe
+from diffbin.engines import Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
