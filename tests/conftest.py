@@ -1,6 +1,8 @@
 """What several tests share."""
 
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -87,3 +89,20 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_weights(folder / "w.safetensors", small_recipe(folder), weights)
     export(folder / "w.safetensors", folder / "model.onnx", card={"summary": "random weights"})
     return folder / "model.onnx"
+
+
+def session(leader: int) -> list[str]:
+    """The processes of a session that still run: name, state, parent, group and session, as Linux tells them."""
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            states.append(path.read_text().split()[1:6])
+    return [" ".join(state) for state in states if state[4] == str(leader) and state[1] != "Z"]
+
+
+def wait_for_end(leader: int) -> None:
+    """Of all processes of a session; an error after 20 seconds."""
+    until = time.monotonic() + 20
+    while left := session(leader):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)

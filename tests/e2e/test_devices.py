@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
-from conftest import small_recipe
+from conftest import session, small_recipe, wait_for_end
 from diffbin.model import checkpoints
 from diffbin.model.checkpoints import Checkpoint
 from diffbin.plain import to_dict
@@ -99,19 +98,7 @@ def test_a_killed_run_leaves_no_process(pages: Path, tmp_path: Path) -> None:
             time.sleep(0.05)
         assert len(session(child.pid)) > 1, "it had no loader"
         child.kill()
-    until = time.monotonic() + 20
-    while left := session(child.pid):
-        assert time.monotonic() < until, left
-        time.sleep(0.1)
-
-
-def session(leader: int) -> list[str]:
-    """The processes of a session that still run: name, state, parent, group and session, as Linux tells them."""
-    states = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            states.append(path.read_text().split()[1:6])
-    return [" ".join(state) for state in states if state[4] == str(leader) and state[1] != "Z"]
+    wait_for_end(child.pid)
 
 
 def test_two_processes_learn_what_one_does(pages: Path, tmp_path: Path) -> None:

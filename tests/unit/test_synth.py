@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from conftest import session, wait_for_end
 from diffbin.config import Source
 from diffbin.data.annotations import READERS
 from diffbin.data.sample import Sample
@@ -232,6 +234,17 @@ def test_a_process_for_each_core_at_hand_or_as_many_as_windows_takes(
     with pytest.raises(ConfigError, match="A process that renders has ended"):
         render_set(Synth(fonts=fonts), out=tmp_path, count=200, seed=0, workers=0)
     assert asked == [workers]
+
+
+@pytest.mark.slow
+def test_a_killed_call_leaves_no_process(fonts: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "diffbin", "synth", "--out", str(tmp_path), "--fonts", fonts, "--count", "100000"]
+    with subprocess.Popen([*line, "--workers", "2"], stderr=subprocess.DEVNULL, start_new_session=True) as child:
+        while child.poll() is None and not list(tmp_path.glob("gt/*.txt")):
+            time.sleep(0.05)
+        assert len(session(child.pid)) > 2, "it had no workers"
+        child.kill()
+    wait_for_end(child.pid)
 
 
 def test_the_label_files_can_be_read(fonts: str, tmp_path: Path) -> None:

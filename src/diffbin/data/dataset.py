@@ -11,19 +11,18 @@ import multiprocessing
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Augment, Recipe, Source
 from diffbin.cores import cores
+from diffbin.data import worker
 from diffbin.data.augment import augment
 from diffbin.data.sample import Sample
 from diffbin.data.sources import SampleSource, draw_index, open_source
@@ -283,12 +282,4 @@ def _start_worker(_: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run has a terminal's, too, and ends its step first, then us
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed run must not leave its workers: torch watches the fork server in its place, which outlives it."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
+    worker.begin()  # torch watches the fork server, which outlives a killed run

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from diffbin.cores import cores
+from diffbin.data import worker
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
@@ -53,7 +54,7 @@ def render_set(
         return
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+        with ProcessPoolExecutor(workers, context, worker.begin) as pool:
             _report(pool.map(_render_one, jobs, chunksize=4), count, progress)
     except BrokenProcessPool:
         raise ConfigError(
