@@ -3,7 +3,8 @@
 A4 pages at the dots per inch that a PDF is drawn at, each of lines of one size in letters of Pillow's own font (a
 sans-serif), black on white, and the same as if photographed by a telephone: 4000 x 3000 pixels, lying on a table, a
 little askew, in uneven light, with some blur and noise. For models and ways to look: how many of the lines, or of the
-words, are found at an IoU over 0.5. There is no wear here, and no fold, so real ones do worse.
+words, are found at an IoU over 0.5, and how many of the lines once the words are joined. There is no wear here, and no
+fold, so real ones do worse.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from diffbin import Detector
 from diffbin.detections import Points
+from diffbin.lines import lines as lines_of
 from diffbin.metrics.iou import PictureMatch, compare, score
 from diffbin.pages import DPI
 
@@ -85,29 +87,35 @@ def photographed(points: int, seed: int) -> Page:
 KINDS: dict[str, Callable[[int, int], Page]] = {"printed": printed, "photographed": photographed}
 
 
-def measure(model: str, tile: str, short_px: int | None, kind: str) -> list[str]:
-    """Recall and precision at each size of letters."""
+def measure(model: str, tile: str, short_px: int | None, kind: str, *, joined: bool) -> list[str]:
+    """Recall and precision at each size of letters; of lines of words if `joined`."""
     detector = Detector(model, tile=tile)
     detector = detector.with_size(short_px) if short_px else detector
     cells = []
     for points in POINTS:
         matches = list[PictureMatch]()
         for seed in range(PAGES):
-            picture, lines, words = KINDS[kind](points, seed)
-            found, wanted = detector(picture), lines if model == "diffbin-lines" else words
-            matches.append(compare(wanted, np.zeros(len(wanted), np.bool_), found.polygons, found.scores))
+            picture, in_lines, in_words = KINDS[kind](points, seed)
+            found, wanted = detector(picture), in_lines if joined or model == "diffbin-lines" else in_words
+            polygons, scores = found.polygons, found.scores
+            if joined:
+                together = lines_of(found)
+                polygons = [line.polygon for line in together]
+                scores = np.array([line.score for line in together], np.float32)
+            matches.append(compare(wanted, np.zeros(len(wanted), np.bool_), polygons, scores))
         result = score(matches, detector.decode.score_threshold)
         cells.append(f"{result.hits} of {result.regions}, {result.predictions} answers")
-    size = str(detector.preprocess.short_px)
-    return [model, kind, f"{size}, and again" if tile == "again" else size, *cells]
+    size = f"{detector.preprocess.short_px}{', and again' if tile == 'again' else ''}"
+    return [f"{model}, joined to lines" if joined else model, kind, size, *cells]
 
 
 def main() -> None:
     """Prints a table."""
     print(f"| model | pages | short side | {' | '.join(f'{points} points' for points in POINTS)} |")
     print("|---|---|---|" + "---|" * len(POINTS))
-    for model, kind, (tile, short_px) in product(("diffbin-lines", "diffbin-words"), KINDS, LOOKS):
-        print(f"| {' | '.join(measure(model, tile, short_px, kind))} |", flush=True)
+    models = (("diffbin-lines", False), ("diffbin-words", False), ("diffbin-words", True))
+    for (model, joined), kind, (tile, short_px) in product(models, KINDS, LOOKS):
+        print(f"| {' | '.join(measure(model, tile, short_px, kind, joined=joined))} |", flush=True)
 
 
 if __name__ == "__main__":

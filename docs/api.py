@@ -10,7 +10,15 @@ PAGE = Path(__file__).with_name("api.md")
 ROOMS = {  # what programs use, by what they want
     "Find text": ["detector.Detector", "detections.Detections", "detections.Detection", "stream.Result"],
     "Pictures in": ["image.load", "image.ImageSource", "pages.pages", "pages.Page"],
-    "Answers out": ["crop.crops", "crop.crop", "draw.draw", "formats.FORMATS", "formats.Format"],
+    "Answers out": [
+        "lines.lines",
+        "lines.Line",
+        "crop.crops",
+        "crop.crop",
+        "draw.draw",
+        "formats.FORMATS",
+        "formats.Format",
+    ],
     "Settings": ["config.Preprocess", "config.Decode"],
     "Score": ["config.Source", "metrics.evaluate.evaluate", "metrics.iou.compare", "metrics.iou.score"],
     "Serve": ["serve.service.application", "serve.limits.Limits"],

@@ -15,9 +15,9 @@ import diffbin
 SOURCE = Path(diffbin.__file__).parent
 RANKS = {  # a module imports modules of lower ranks, and of its own package; the longest prefix counts
     "errors": 0, "cores": 0, "config": 1, "published": 1, "plain": 1, "overrides": 2, "files": 1, "heic": 1, "rgb": 1,
-    "tiff": 0, "jpeg": 1, "detections": 1, "geometry": 2, "terminal": 2, "options": 2, "image": 2, "layout": 2,
-    "decode": 3, "draw": 3, "crop": 3, "pages": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3, "model": 3,
-    "engines": 4, "tiling": 5, "legibility": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5,
+    "tiff": 0, "jpeg": 1, "detections": 1, "geometry": 1, "lines": 2, "terminal": 2, "options": 2, "image": 2,
+    "layout": 2, "decode": 3, "draw": 3, "crop": 3, "pages": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3,
+    "model": 3, "engines": 4, "tiling": 5, "legibility": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5,
     "detector": 6, "answers": 4, "leftovers": 5, "writer": 6,
     "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
     "quantize": 9, "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,

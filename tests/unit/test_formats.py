@@ -126,6 +126,23 @@ def test_alto() -> None:
     assert ElementTree.fromstring(FORMATS["alto"].write(NONE, "")).find(".//a:TextBlock", space) is None
 
 
+def test_regions_beside_each_other_are_words_of_a_line() -> None:
+    quads = [QUAD, QUAD + np.array([24, 0], np.float32), QUAD + np.array([0, 40], np.float32)]
+    found = Detections(quads, np.array([0.9, 0.5, 0.25], np.float32), (100, 200))
+    page, alto = (ElementTree.fromstring(FORMATS[name].write(found, "a.png")) for name in ("page", "alto"))
+    space = {"p": PAGE, "a": ALTO}
+    lines = page.findall(".//p:TextLine", space)
+    assert [[word.attrib["id"] for word in line.findall("p:Word", space)] for line in lines] == [
+        ["word_1_1", "word_1_2"], []
+    ]  # fmt: skip
+    conf = [coords.attrib["conf"] for coords in lines[0].iterfind(".//p:Coords", space)]
+    assert conf == ["0.7000", "0.9000", "0.5000"]
+    strings = [line.findall("a:String", space) for line in alto.iterfind(".//a:TextLine", space)]
+    assert [[string.attrib["HPOS"] for string in line] for line in strings] == [["1", "25"], ["1"]]
+    text = FORMATS["hocr"].write(found, "a.png")
+    assert text.count('"ocr_line"') == 2 and text.count('"ocrx_word"') == 3 and "bbox 1 2 45 12; poly" in text
+
+
 def test_hocr() -> None:
     text = FORMATS["hocr"].write(FOUND, ODD)
     root, space = ElementTree.fromstring(text.partition("\n")[2]), {"h": "http://www.w3.org/1999/xhtml"}

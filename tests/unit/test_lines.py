@@ -9,10 +9,11 @@ import pytest
 from diffbin.config import Source
 from diffbin.data.annotations import Picture, read_annotation
 from diffbin.data.labels import Annotation, Label
-from diffbin.data.lines import join_words, neighbours
-from diffbin.detections import Points
+from diffbin.data.lines import join_words
+from diffbin.detections import Detections, Points
 from diffbin.errors import ConfigError
-from diffbin.geometry import signed_area
+from diffbin.geometry import clockwise, signed_area
+from diffbin.lines import lines, neighbours
 
 LINE = "10,10,50,10,50,30,10,30,two\n60,12,90,12,90,30,60,30,###\n100,10,180,10,180,30,100,30,words\n"
 
@@ -92,8 +93,44 @@ def test_a_source_says_what_is_taught_of_its_labels(tmp_path: Path) -> None:
     assert read_annotation(Source(min_side_px=19), picture).ignored.tolist() == [False, True, False]
     assert read_annotation(Source(min_side_px=21), picture).ignored.all()
     assert not read_annotation(Source(labels_as="line", min_side_px=19), picture).ignored.any()
-    for lines in ({"format": "td500"}, {"unit": "line", "images": "pages"}):
+    for stored in ({"format": "td500"}, {"unit": "line", "images": "pages"}):
         with pytest.raises(ConfigError, match="not parted into words"):
-            Source(labels_as="word", **lines)  # type: ignore[arg-type]
+            Source(labels_as="word", **stored)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="not for sources"):
         Source(format="synth", min_side_px=3)
+
+
+def found(*polygons: Points) -> Detections:
+    scores = np.linspace(0.9, 0.8, len(polygons), dtype=np.float32)
+    return Detections([clockwise(polygon) for polygon in polygons], scores, (400, 400))
+
+
+def indices(detections: Detections) -> list[list[int]]:
+    """Of the regions of each line."""
+    return [[detections.scores.tolist().index(s) for s in line.words.scores.tolist()] for line in lines(detections)]
+
+
+@pytest.mark.parametrize("degrees", [0, 8, -30, 40])
+def test_words_that_were_found_are_joined_however_they_lie(degrees: float) -> None:
+    """A narrow letter among them, too; the line below stays apart."""
+    boxes = [box(100, 100, 150, 120), box(158, 100, 163, 120), box(172, 101, 210, 119), box(100, 140, 180, 160)]
+    answer = found(*(turned(b, degrees) for b in boxes))
+    assert indices(answer) == [[0, 1, 2], [3]]
+    line = lines(answer)[0]
+    assert line.score == pytest.approx(float(answer.scores[:3].mean())) and signed_area(line.polygon) > 0
+    assert turned(line.polygon, -degrees).max(axis=0) == pytest.approx([210, 120], abs=1.1)
+    assert lines(answer)[1].polygon is answer.polygons[3]
+
+
+def test_lines_that_run_downwards_stay_apart_and_go_on_downwards() -> None:
+    columns = [box(x, y, x + 20, y + 90) for x in (100, 130) for y in (50, 150)]
+    assert indices(found(*columns)) == [[0, 1], [2, 3]]
+
+
+def test_lines_of_nothing() -> None:
+    assert lines(found()) == []
+
+
+def test_lines_of_a_thousand_words_are_the_lines() -> None:
+    rows = [[box(20 * i, 30 * j, 20 * i + 15, 30 * j + 10) for i in range(25)] for j in range(40)]
+    assert [len(line.words) for line in lines(found(*(word for row in rows for word in row)))] == [25] * 40

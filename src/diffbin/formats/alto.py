@@ -4,33 +4,39 @@ from itertools import chain
 
 from diffbin.detections import Detections
 from diffbin.formats import xml
+from diffbin.lines import Line, lines
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 
 
 def to_alto(detections: Detections, image: str) -> str:
-    """A block over all that was found, and in it a line each; `image` is the way to the picture.
+    """A block over all that was found, in it lines, and the regions as their words, without text.
 
-    Whole pixels of the upright original, within it; scores to four places, as those of a word without text, for ALTO
-    has none of lines.
+    `image` is the way to the picture. Whole pixels of the upright original, within it; scores to four places.
     """
     height, width = detections.size
-    outlines = xml.whole_pixels(detections)
-    lines = [
-        f'    <TextLine ID="line_{i}" {_place(points)}><Shape><Polygon POINTS="{xml.joined(points)}"/></Shape>'
-        f'<String CONTENT="" {_place(points)} WC="{score:.4f}"/></TextLine>\n'
-        for i, (points, score) in enumerate(zip(outlines, detections.scores, strict=True), 1)
-    ]
-    if lines:
+    found = [_line(line, i) for i, line in enumerate(lines(detections), 1)]
+    if found:
+        outlines = (xml.whole_pixels(polygon, detections.size) for polygon in detections.polygons)
         place = _place(list(chain.from_iterable(outlines)))
-        lines = [f'   <TextBlock ID="block" {place}>\n', *lines, "   </TextBlock>\n"]
+        found = [f'   <TextBlock ID="block" {place}>\n', *found, "   </TextBlock>\n"]
     return (
         f'{xml.FIRST}<alto xmlns="{NAMESPACE}" SCHEMAVERSION="4.4">\n <Description><MeasurementUnit>pixel'
         f"</MeasurementUnit><sourceImageInformation><fileName>{xml.text(image)}</fileName></sourceImageInformation>"
         f'</Description>\n <Layout><Page ID="page" PHYSICAL_IMG_NR="1" HEIGHT="{height}" WIDTH="{width}">\n'
         f'  <PrintSpace HPOS="0" VPOS="0" WIDTH="{width}" HEIGHT="{height}">\n'
-        f"{''.join(lines)}  </PrintSpace>\n </Page></Layout>\n</alto>\n"
+        f"{''.join(found)}  </PrintSpace>\n </Page></Layout>\n</alto>\n"
     )
+
+
+def _line(line: Line, number: int) -> str:
+    points = xml.whole_pixels(line.polygon, line.words.size)
+    words = [
+        f'<String CONTENT="" {_place(xml.whole_pixels(word.polygon, line.words.size))} WC="{word.score:.4f}"/>'
+        for word in line.words
+    ]
+    shape = f'<Shape><Polygon POINTS="{xml.joined(points)}"/></Shape>'
+    return f'    <TextLine ID="line_{number}" {_place(points)}>{shape}{"".join(words)}</TextLine>\n'
 
 
 def _place(points: list[tuple[int, int]]) -> str:

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from diffbin.detections import Detections
+from diffbin.detections import Points
 
 FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'
 BEGINS = re.compile(re.escape(FIRST.strip()).encode() + b"$")  # of what others save, more may stand in the line
@@ -24,11 +24,9 @@ def attribute(value: str) -> str:
     return quoteattr(FORBIDDEN.sub("\ufffd", value))
 
 
-def whole_pixels(detections: Detections) -> list[list[tuple[int, int]]]:
-    """The outlines on whole pixels within the picture, as the formats want them."""
-    height, width = detections.size
-    within = (np.clip(polygon, 0, (width, height)).round().astype(int).tolist() for polygon in detections.polygons)
-    return [[(x, y) for x, y in polygon] for polygon in within]
+def whole_pixels(polygon: Points, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """The outline on whole pixels within a picture of `size` (h, w), as the formats want it."""
+    return [(x, y) for x, y in np.clip(polygon, 0, size[::-1]).round().astype(int).tolist()]
 
 
 def box(points: list[tuple[int, int]]) -> tuple[int, int, int, int]:
