@@ -33,9 +33,11 @@ MAX_GAP_RATIO = 1.0  # of the mean height
 MAX_OVERLAP_RATIO = 0.5
 DETAIL_RATIO = 0.05  # of the height: the outline's points may miss the exact one by so much
 TALL_RATIO = 1.5  # of height to width, from which on a region may be text that runs downwards, or an I
+REACH_RATIO = 2.3  # of a word's height: no neighbour by the rules above is farther away, for one of twice its height
 AT_ONCE = 256  # words that are compared with all others
 
 Pairs = list[tuple[int, int]]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,27 +117,36 @@ def _candidates(polygons: Sequence[Points], apart: NDArray[np.bool_]) -> list[tu
     areas = np.array([area(p) for p in polygons])
     lengths = np.maximum(np.linalg.norm(ends - starts, axis=1), 1e-6)
     ways, heights = (ends - starts) / lengths[:, None], areas / lengths
-    found = []
-    for begin in range(0, len(polygons), AT_ONCE):
+    first, second = _near(starts, ends, REACH_RATIO * heights)
+    lower, higher = np.minimum(heights[first], heights[second]), np.maximum(heights[first], heights[second])
+    along = ways[first] + ways[second]  # between the two directions
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    between = starts[second] - ends[first]
+    gap = (between * along).sum(axis=1)
+    shift = np.abs(between[:, 0] * along[:, 1] - between[:, 1] * along[:, 0])
+    fits = (
+        ((ways[first] * ways[second]).sum(axis=1) >= np.cos(np.deg2rad(MAX_TURN_DEG)))
+        & (lower >= MIN_HEIGHT_RATIO * higher)
+        & (shift <= MAX_SHIFT_RATIO * lower)
+        & (gap <= MAX_GAP_RATIO * (lower + higher) / 2)
+        & (gap >= -MAX_OVERLAP_RATIO * (lower + higher) / 2)
+        & (np.minimum(areas[first], areas[second]) >= 1)
+        & ~(apart[first] & apart[second])
+    )
+    return list(zip(np.abs(gap[fits]).tolist(), first[fits].tolist(), second[fits].tolist(), strict=True))
+
+
+def _near(starts: Floats, ends: Floats, reach: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs of which the second begins within the reach of the first one's end, along x and along y."""
+    first, second = list[NDArray[np.intp]](), list[NDArray[np.intp]]()
+    for begin in range(0, len(starts), AT_ONCE):
         some = slice(begin, begin + AT_ONCE)
-        lower, higher = np.minimum.outer(heights[some], heights), np.maximum.outer(heights[some], heights)
-        along = ways[some, None] + ways[None]  # between the two directions
-        along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-6)
-        between = starts[None] - ends[some, None]
-        gap = (between * along).sum(axis=2)
-        shift = np.abs(between[..., 0] * along[..., 1] - between[..., 1] * along[..., 0])
-        fits = (
-            (ways[some] @ ways.T >= np.cos(np.deg2rad(MAX_TURN_DEG)))
-            & (lower >= MIN_HEIGHT_RATIO * higher)
-            & (shift <= MAX_SHIFT_RATIO * lower)
-            & (gap <= MAX_GAP_RATIO * (lower + higher) / 2)
-            & (gap >= -MAX_OVERLAP_RATIO * (lower + higher) / 2)
-            & (np.minimum.outer(areas[some], areas) >= 1)
-            & ~np.logical_and.outer(apart[some], apart)
-        )
-        fits[np.arange(len(fits)), begin + np.arange(len(fits))] = False
-        found += [(abs(float(gap[a, b])), begin + a, b) for a, b in np.argwhere(fits).tolist()]
-    return found
+        x, y = (np.abs(starts[:, axis] - ends[some, axis, None]) <= reach[some, None] for axis in (0, 1))
+        a, b = np.nonzero(x & y)
+        first.append(begin + a)
+        second.append(b)
+    one, other = np.concatenate(first), np.concatenate(second)
+    return one[one != other], other[one != other]
 
 
 def chains(count: int, pairs: Pairs) -> list[list[int]]:
