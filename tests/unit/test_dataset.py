@@ -1,3 +1,5 @@
+import gc
+import multiprocessing
 import pickle
 from dataclasses import replace
 from itertools import islice
@@ -114,6 +116,22 @@ def test_an_error_in_a_worker_stays_one_sentence(tmp_path: Path) -> None:
         next(train_loader(replace(alone, data=replace(alone.data, workers=1))))
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_asked_to_end_still_brings_what_is_waited_for(tmp_path: Path) -> None:
+    write(tmp_path / "a", 4)
+    alone = recipe(tmp_path)
+    gc.collect()  # what other tests have left ends now, not later while the worker's time runs
+    before = multiprocessing.active_children()
+    batches = train_loader(replace(alone, data=replace(alone.data, workers=1)))
+    next(batches)
+    (child,) = set(multiprocessing.active_children()) - set(before)
+    child.terminate()
+    expected = islice(train_loader(alone), 1, 9)
+    assert all(same(a, b) for a, b in zip(expected, islice(batches, 8), strict=True))
+    child.join(dataset.GRACE_S + 10)
+    assert not child.is_alive()
+
+
 def test_batches_fit_into_the_memory_that_processes_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a", 3)
     alone = recipe(tmp_path)
@@ -132,6 +150,10 @@ def test_batches_fit_into_the_memory_that_processes_share(tmp_path: Path, monkey
     assert ahead == [4, 3, 1]
     with pytest.raises(TrainingError, match=r"takes 1 MB of .*, of 0 free; .* data\.workers=0"):
         next(train_loader(helped))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0, total=12 * batch))  # the other has begun
+    next(train_loader(helped))
+    assert ahead[-1] == 2
 
 
 def test_each_pass_shows_every_picture_once_in_a_new_order(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +39,7 @@ ATTEMPTS = 50  # draws for one sample before the data is held to be unusable
 ORDER, DRAW, SIDE = 0, 1, 2  # streams of random numbers
 AHEAD, TAKEN = 4, 2  # batches that a process keeps ready, at most; those that are trained on, or on their way
 BYTES_OF_PIXEL = 8  # in a batch
+GRACE_S = 10.0  # between the signal that asks a loader to end and its end
 SHARED = Path("/dev/shm")  # where processes hand them over on Linux
 
 
@@ -263,11 +266,13 @@ def _batches_ahead(crop_px: int, size: int, workers: int) -> int:
     """
     if not SHARED.is_dir():
         return AHEAD
-    free, batch = shutil.disk_usage(SHARED).free, size * crop_px**2 * BYTES_OF_PIXEL
-    loaders = workers * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    ahead = min(AHEAD, (free // batch - TAKEN) // loaders)
+    usage, batch = shutil.disk_usage(SHARED), size * crop_px**2 * BYTES_OF_PIXEL
+    runs = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    free = usage.free if runs == 1 else usage.total  # those that began before us have filled their part
+    loaders, taken = workers * runs, TAKEN * runs
+    ahead = min(AHEAD, (free // batch - taken) // loaders)
     if ahead < 1:
-        told = f"Loading takes {math.ceil((loaders + TAKEN) * batch / 1e6)} MB of {SHARED}, of {free / 1e6:.0f} free"
+        told = f"Loading takes {math.ceil((loaders + taken) * batch / 1e6)} MB of {SHARED}, of {free / 1e6:.0f} free"
         raise TrainingError(f"{told}; give a container more, by docker run --shm-size 4g, or set data.workers=0.")
     return ahead
 
@@ -281,5 +286,13 @@ def _start_worker(_: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run has a terminal's, too, and ends its step first, then us
+    signal.signal(signal.SIGTERM, _end_soon)
     torch.set_num_threads(1)
     worker.begin()  # torch watches the fork server, which outlives a killed run
+
+
+def _end_soon(_: int, __: FrameType | None) -> None:
+    """torchrun and schedulers send a SIGTERM to all processes; the step at hand may still wait for its batch."""
+    timer = threading.Timer(GRACE_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
