@@ -190,34 +190,44 @@ class Detector:
         """As `regions`; where most of the text is small, or none is found, it looks again, or warns, as `tile` says.
 
         `batch` is what `prepare` made. Without `picture`, or where that has fewer pixels, it is loaded again for a
-        closer look, so that a stream need not hold all that are under way.
+        closer look, so that a stream need not hold all that are under way. What is looked at again depends on what has
+        the model's own least score, whatever score is asked for.
         """
         prob = resize.crop(prob)
-        found = self._decoded(prob, resize)
-        if not len(found) and self._looks_again:
-            found = self._farther(batch, resize)
+        found = self._decoded(prob, resize, self._lenient)
+        if not len(self._sure(found)) and self._looks_again:
+            found = self._farther(batch, resize) or found
         elif resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
-            return found
-        while (wanted := legibility.wanted_ratio(found, resize)) > resize.ratio and self._looks_again:
+            return found.filter(self.decode.score_threshold)
+        while (wanted := legibility.wanted_ratio(self._sure(found), resize)) > resize.ratio and self._looks_again:
             picture = self._whole(source, resize.original, picture)
             if picture is None:
-                return found
+                return found.filter(self.decode.score_threshold)
             padded = max(self.preprocess.multiple_px, legibility.MULTIPLE_PX)
             closer = Resize.by(resize.original, wanted, replace(self.preprocess, multiple_px=padded))
             prob, resize = self._closer(picture, closer, prob), closer
-            found = self._decoded(prob, resize)
+            found = self._decoded(prob, resize, self._lenient)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
             legibility.warn_of_size(source, resize)
         elif wanted > resize.ratio:
             legibility.warn_of_found(source, resize, wanted, self.preprocess)
-        return found
+        return found.filter(self.decode.score_threshold)
+
+    @property
+    def _lenient(self) -> Decode:
+        """What finds all that is sure, and all that is asked for."""
+        least = min(self.decode.score_threshold, self.engine.recipe.decode.score_threshold)
+        return replace(self.decode, score_threshold=least)
+
+    def _sure(self, found: Detections) -> Detections:
+        return found.filter(self.engine.recipe.decode.score_threshold)
 
     @property
     def _looks_again(self) -> bool:
         return self.tile == "auto" or (self.tile == "again" and not self._sized)
 
-    def _farther(self, batch: NDArray[np.float32], resize: Resize) -> Detections:
-        """Text that is too large for the first look, which found none: seen from farther and farther away."""
+    def _farther(self, batch: NDArray[np.float32], resize: Resize) -> Detections | None:
+        """Text that is too large for the first look, which was sure of none: seen from farther and farther away."""
         height, width = resize.resized
         seen = cv2.merge(list(batch[0, :, :height, :width]))
         for ratio in legibility.FARTHER:
@@ -225,10 +235,11 @@ class Detector:
             height, width = farther.resized
             smaller = np.zeros((1, 3, *farther.padded), np.float32)
             smaller[0, :, :height, :width] = cv2.split(cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA))
-            found = legibility.large(self.regions(self.engine.run(smaller)[0, 0], farther), farther)
-            if len(found):
-                break
-        return found
+            prob = farther.crop(self.engine.run(smaller)[0, 0])
+            found = legibility.large(self._decoded(prob, farther, self._lenient), farther)
+            if len(self._sure(found)):
+                return found
+        return None
 
     def _whole(self, source: ImageSource, size: tuple[int, int], picture: Picture | None) -> Picture | None:
         """The picture with all its pixels, `picture` where that has them; None with a warning where it can be read no
@@ -250,12 +261,12 @@ class Detector:
     def regions(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
         """P `(padded h, padded w)` float32, both divided by the map's stride -> its text in reading order, in pixels of
         the upright original."""
-        return self._decoded(resize.crop(prob), resize)
+        return self._decoded(resize.crop(prob), resize, self.decode)
 
-    def _decoded(self, prob: NDArray[np.float32], resize: Resize) -> Detections:
+    def _decoded(self, prob: NDArray[np.float32], resize: Resize, settings: Decode) -> Detections:
         own, size = self.engine.recipe, resize.original
         stride, known = own.model.map_stride, own.preprocess
-        found = decode(prob, self.decode, scale=resize.scale, size=size, stride=stride, known=known)
+        found = decode(prob, settings, scale=resize.scale, size=size, stride=stride, known=known)
         return found.clip().in_reading_order(self.decode.reading)
 
 

@@ -223,6 +223,37 @@ def test_where_nothing_is_found_it_looks_from_farther_away(tmp_path: Path) -> No
         assert len(once(tmp_path / "a.png")) == 0
 
 
+def test_what_is_looked_at_again_does_not_depend_on_the_score_that_is_asked_for() -> None:
+    """Pieces of large letters, which the model is not sure of, keep nobody from looking from farther away."""
+
+    class Pieces(Myopic):
+        recipe = replace(
+            Myopic.recipe,
+            preprocess=Preprocess(long_px=256, short_px=192),
+            decode=replace(Myopic.recipe.decode, score_threshold=0.8),
+        )
+
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            prob = super().run(batch)
+            height, width = prob.shape[2:]
+            if len(self.shapes) == 1:
+                prob[0, 0, height // 3 : height // 2, width // 3 : width // 2] = 0.6
+            return prob * np.float32(0.9)
+
+    sheet = np.full((300, 400, 3), 255, np.uint8)
+    sheet[90:210, 80:320] = 0
+    answers = [Detector(Pieces()).with_decode(score_threshold=score)(sheet) for score in (0.3, 0.8)]
+    assert len(answers[0]) == 1 and np.array_equal(answers[0].boxes(), answers[1].boxes())
+    assert len(Detector(Pieces()).with_decode(score_threshold=0.95)(sheet)) == 0
+
+    class Pale(Watched):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            return super().run(batch) * np.float32(0.9)
+
+    engine = Pale()
+    assert len(Detector(engine).with_decode(score_threshold=0.95)(scan(15))) == 0 and len(engine.shapes) == 2
+
+
 def test_from_farther_away_small_text_is_none() -> None:
     class Later(Watched):
         """Finds nothing the first time."""
