@@ -17,14 +17,21 @@ DiffbinWarning        told and gone on with; the command line prints its text
 └── TrainingWarning   a run goes on, but something about it should be known
 """
 
+import re
 import sys
 import warnings
 
+OF_MEMORY = re.compile("allocate memory|bad_alloc|insufficient memory|out of memory", re.IGNORECASE)
 PACKAGE = __name__.rpartition(".")[0] + "."
 
 
 class DiffbinError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with code 2."""
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, which libraries tell of by errors of their own."""
+    return isinstance(error, MemoryError) or bool(OF_MEMORY.search(str(error)))
 
 
 class InputError(DiffbinError):

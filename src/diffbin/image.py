@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from diffbin import heic, jpeg, rgb, tiff
 from diffbin.config import Preprocess
-from diffbin.errors import InputError, LimitError, warn
+from diffbin.errors import InputError, LimitError, is_of_memory, warn
 from diffbin.files import MAX_BYTES, MAX_PIXELS, Readable, read_open
 from diffbin.rgb import Picture
 
@@ -186,6 +186,8 @@ def _errors_of_pillow(name: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the second where warnings are errors
         raise LimitError(f"{name} is larger than the {MAX_PIXELS} pixels that are read.") from None
     except Exception as error:  # damaged files bring up any of them, struct.error and TypeError too
+        if is_of_memory(error):
+            raise InputError(f"{name} takes more memory than there is.") from None
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(f"{name} is damaged: {reason}.") from None
 

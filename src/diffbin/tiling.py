@@ -28,7 +28,7 @@ Tile: TypeAlias = Literal["off", "again", "auto"] | int
 """How pictures are looked at: once, twice where their text is small, that or in tiles, or in tiles of this side in
 pixels."""
 
-WORDS: dict[str | int, Literal["off", "again", "auto"]] = {"off": "off", "again": "again", "auto": "auto"}
+WORDS: dict[str, Literal["off", "again", "auto"]] = {"off": "off", "again": "again", "auto": "auto"}
 OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word cut by one tile is whole in the other
 BATCH = 2  # tiles in one run: more take memory and no less time
 STEP = 5.0  # how much finer one look is than the last at most: what is too large for it, the last one can still read
@@ -43,8 +43,8 @@ MIN_SIDE_PX = 64
 
 def parse(tile: str | int) -> Tile:
     """`"off"`, `"again"`, `"auto"` or a side in pixels, also as text. Raises `ConfigError` for anything else."""
-    if tile in WORDS:
-        return WORDS[tile]
+    if str(tile) in WORDS:
+        return WORDS[str(tile)]
     if str(tile).isdecimal() and int(tile) >= MIN_SIDE_PX:
         return int(tile)
     raise ConfigError(f"tile is {tile}; it must be again, auto, off, or a side in pixels, {MIN_SIDE_PX} or more.")

@@ -5,6 +5,8 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +21,7 @@ from conftest import SMALL, small_recipe
 from diffbin import Detector
 from diffbin.config import Model, Recipe
 from diffbin.engines import Engine, Runtime
-from diffbin.engines.onnx import METADATA_KEY, PROVIDERS, OnnxEngine, finds_gpu
+from diffbin.engines.onnx import METADATA_KEY, PROVIDERS, OnnxEngine, _load_libraries, finds_gpu
 from diffbin.engines.openvino import OpenVinoEngine
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ConfigError, DependencyError, DeviceError, EngineWarning, ModelError
@@ -195,6 +197,16 @@ class GpuBuild:
 @pytest.fixture
 def gpu_build(monkeypatch: pytest.MonkeyPatch) -> GpuBuild:
     return GpuBuild(monkeypatch)
+
+
+def test_what_is_printed_meanwhile_is_not_lost(gpu_build: GpuBuild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that load the libraries at once the first would put stdout back while the second holds it."""
+    ends = iter((0.1, 0.3))
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: time.sleep(next(ends)))
+    before = sys.stdout
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: _load_libraries(), range(2)))
+    assert sys.stdout is before
 
 
 def test_auto_takes_a_gpu_that_starts(gpu_build: GpuBuild, model_file: Path) -> None:

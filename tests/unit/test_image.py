@@ -381,3 +381,14 @@ def test_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_avif_is_no_heic() -> None:
     assert not heic.BEGINS.match(b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B")
     assert heic.BEGINS.match(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf")
+
+
+def test_too_little_memory_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
+
+    def short(*_: object, **__: object) -> None:
+        raise cv2.error("OpenCV(5.0) alloc.cpp:52: error: (-4:Insufficient memory) Failed to allocate 54 bytes")
+
+    monkeypatch.setattr(image, "from_pillow", short)
+    with pytest.raises(InputError, match=r"takes more memory than there is\.$"):
+        load(encoded)

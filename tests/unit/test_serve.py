@@ -341,16 +341,19 @@ def test_an_engine_that_fails_ends_nothing() -> None:
 
 def test_it_is_not_well_while_the_engine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(DarkIsText):
-        fails = True
+        fails, reason = True, "std::bad_alloc"
 
         def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
             if self.fails:
-                raise RuntimeError("device lost")
+                raise RuntimeError(self.reason)
             return super().run(batch)
 
     monkeypatch.setattr(service, "FAILURES", 2)
     engine = Failing()
     with served(Detector(engine)) as port:
+        for _ in range(3):  # memory is short for large pictures; the engine is well
+            assert ask(port, "/detect", PICTURE)[0] == 500
+        engine.reason = "device lost"
         for expected in (500, 422, 500):  # what cannot be read is no fault of the engine, and does not make it well
             assert ask(port, "/health")[0] == 200
             assert ask(port, "/detect", PICTURE if expected == 500 else b"none")[0] == expected
@@ -380,7 +383,7 @@ def test_it_is_not_well_while_nothing_is_ever_done(monkeypatch: pytest.MonkeyPat
 def test_a_line_of_the_log_tells_of_each_picture_but_not_its_name(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "diffbin")
     with served(Detector(DarkIsText())) as port:
-        ask(port, "/detect?name=secret.png", PICTURE, {"X-Request-ID": "7f"})
+        ask(port, "/detect?name=secret.png", PICTURE, {"X-Request-ID": " 7 \x1bf"})
         ask(port, "/detect?format=" + 9_999 * "secret", PICTURE)
         ask(port, "/health")
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("diffbin")]

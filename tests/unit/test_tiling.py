@@ -190,3 +190,9 @@ def test_the_command_line_says_it_in_a_sentence(
         "",
         "diffbin: tile is some; it must be again, auto, off, or a side in pixels, 64 or more.\n",
     )
+
+
+def test_a_tile_of_any_other_kind_is_told() -> None:
+    for wrong in ([1], None, 5.5, "63"):
+        with pytest.raises(ConfigError, match="it must be again, auto, off, or a side in pixels, 64 or more"):
+            Detector(DarkIsText(), tile=wrong)  # type: ignore[arg-type]

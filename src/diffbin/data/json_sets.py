@@ -64,13 +64,18 @@ def _images(path: Path, as_instance: Callable[[Instance], Instance]) -> Iterator
             instance = as_instance(part)
             compact = {**instance, "polygon": array("f", instance["polygon"])}
         except MALFORMED:
-            raise InputError(f"{path}: annotation {part.get('id')} is not like the others; correct it.") from None
+            if not regions:
+                raise  # the file is of another form
+            name = part.get("id", f"of image {part['image_id']}")
+            raise InputError(f"{path}: annotation {name} is not like the others; correct it.") from None
         regions[str(part["image_id"])].append(compact)
         return None
 
     content = json.loads(read_text(path), object_hook=take)
     if not regions:
         raise InputError(f"{path} labels no region at all, as files of test pictures do; give one that has labels.")
+    if regions.keys().isdisjoint(content["imgs"]):
+        raise InputError(f'{path} labels no picture of its "imgs": its annotations name others by "image_id".')
     for key, picture in content["imgs"].items():
         yield picture, regions.pop(key, [])
 

@@ -7,6 +7,7 @@ import re
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from diffbin.plain import from_dict
 
 METADATA_KEY = "diffbin"  # of the JSON that `diffbin export` writes into the model: recipe, card, precision, version
 LEARNED_FROM = (32 << 20) - (8 << 10)  # bytes: the most that glibc learns from, less what it adds
+_LOADING = Lock()
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -98,7 +100,7 @@ def _session(path: Path, device: str, threads: int) -> Any:
 def _load_libraries() -> str:
     """Loads those of CUDA and cuDNN that pip has installed, where ONNX Runtime itself would not look. Returns what it
     prints of those that are missing, its first line."""
-    with redirect_stdout(StringIO()) as told:
+    with _LOADING, redirect_stdout(StringIO()) as told:  # stdout is that of all threads
         if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
             onnxruntime.preload_dlls()
     return told.getvalue().partition("\n")[0]

@@ -3,6 +3,7 @@
 A Python file may add one of its own under a name that begins with `own:`. The name is all that a checkpoint has of it.
 """
 
+import traceback
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
@@ -10,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from diffbin.errors import ModelError
+from diffbin.errors import DiffbinError, ModelError
 from diffbin.model.clip_resnet import CLIPResNet
 from diffbin.model.efficientnet import EfficientNetLite0
 from diffbin.model.resnet import resnet18, resnet18_dcnv2, resnet18_half, resnet50, resnet50_dcnv2
@@ -33,7 +34,7 @@ TRIED = (1, 3, 64, 96)  # the shape of what a backbone of one's own is tried on
 def make(name: str) -> nn.Module:
     """A new backbone: `(n, 3, h, w)` normalised RGB -> c2 .. c5, with their `channels`.
 
-    Raises `ModelError` for a name that is not there, and for one of one's own that answers other shapes.
+    Raises `ModelError` for a name that is not there, and for one of one's own that fails or answers other shapes.
     """
     if name not in BACKBONES:
         near = "".join(f" (did you mean {other}?)" for other in get_close_matches(name, BACKBONES, n=1))
@@ -41,9 +42,18 @@ def make(name: str) -> nn.Module:
             f"There is no backbone {name} here{near}. The Python file that defines it is run only if you name it: "
             "diffbin --code FILE.py COMMAND ...; in Python, import it first."
         )
-    backbone = BACKBONES[name]()
-    if name.startswith("own:"):
+    if not name.startswith("own:"):
+        return BACKBONES[name]()
+    try:
+        backbone = BACKBONES[name]()
         _try(name, backbone)
+    except DiffbinError:
+        raise
+    except Exception as error:  # whatever a person's own code raises
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+        place = frames[-1]  # in that code, or here where torch refuses what it is made of
+        told = f"{type(error).__name__}: {error}, in line {place.lineno} of {place.filename}"
+        raise ModelError(f"The backbone {name} fails on a picture of {TRIED}: {told}.") from error
     return backbone
 
 

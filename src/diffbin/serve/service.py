@@ -30,7 +30,7 @@ from starlette.routing import Route
 
 from diffbin import __version__
 from diffbin.detector import Detector
-from diffbin.errors import ConfigError, InputError, LimitError
+from diffbin.errors import ConfigError, InputError, LimitError, is_of_memory
 from diffbin.formats import Format
 from diffbin.plain import to_dict
 from diffbin.serve import body
@@ -128,7 +128,7 @@ class Service:
             if not waits and response.status_code != 408:
                 await self._discard(arriving)
         except Exception as error:  # no fault of the one who asks; the server logs it
-            self._failures += not isinstance(error, MemoryError)  # of which the reason is a large picture
+            self._failures += not is_of_memory(error)  # of which the reason is a large picture
             self._answered(request, 500, monotonic() - begun)
             raise
         reason = bytes(response.body[:REASON]).decode(errors="replace") if response.status_code >= 400 else ""
@@ -139,8 +139,9 @@ class Service:
     def _answered(self, request: Request, status: int, seconds: float, reason: str = "") -> None:
         """Counts it, and writes a line, which has nothing of the picture, not even its name."""
         self._metrics.answered(status, seconds)
-        client, id_ = request.client.host if request.client else "-", request.headers.get("x-request-id", "-")
-        LOG.info(_line([client, id_[:LONGEST_ID], str(status), f"{seconds:.3f} s", reason]))
+        client, id_ = request.client.host if request.client else "-", request.headers.get("x-request-id", "")
+        id_ = "".join(c for c in id_ if "!" <= c <= "~")[:LONGEST_ID] or "-"  # one field, and nothing for a terminal
+        LOG.info(_line([client, id_, str(status), f"{seconds:.3f} s", reason]))
 
     async def _detect(self, request: Request) -> Response:
         asked = Asked.of(request)

@@ -39,7 +39,8 @@ def synth(
 
     if bool(images) != bool(gt) or (not images and (part or format_ != "icdar")):
         raise InputError("Give --images with --gt, their labels, or neither; --part and --format are theirs.")
-    originals = {"format": format_, "images": images, "labels": gt, "part": part, "unit": unit}
+    name, _, of = format_.partition(":")
+    originals = {"format": name, "images": images, "labels": gt, "part": part, "unit": of or unit}
     config = from_dict(Synth, {"backgrounds": backgrounds, "originals": originals, "fonts": fonts, "unit": unit})
     config = override(config, assignments or [])
     with counting("rendering", count) as told:
