@@ -74,9 +74,10 @@ def _images(path: Path, as_instance: Callable[[Instance], Instance]) -> Iterator
     content = json.loads(read_text(path), object_hook=take)
     if not regions:
         raise InputError(f"{path} labels no region at all, as files of test pictures do; give one that has labels.")
+    pictures = content["imgs"].items()
     if regions.keys().isdisjoint(content["imgs"]):
         raise InputError(f'{path} labels no picture of its "imgs": its annotations name others by "image_id".')
-    for key, picture in content["imgs"].items():
+    for key, picture in pictures:
         yield picture, regions.pop(key, [])
 
 
