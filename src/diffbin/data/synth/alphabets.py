@@ -48,12 +48,9 @@ def _indic(block: int) -> Alphabet:
 
 def _hangul() -> str:
     """Syllables of an initial, a vowel and, or not, a final, without the rare ones of each."""
-    initials, vowels, finals = (
-        (0, 2, 3, 5, 6, 7, 9, 11, 12, 14, 15, 16, 17, 18),
-        (0, 4, 5, 6, 8, 13, 18, 20),
-        (0, 4, 21),
-    )
-    return "".join(chr(0xAC00 + (a * 21 + b) * 28 + c) for a in initials for b in vowels for c in (*finals, 1, 8, 16))
+    initials = (0, 2, 3, 5, 6, 7, 9, 11, 12, 14, 15, 16, 17, 18)
+    vowels, finals = (0, 4, 5, 6, 8, 13, 18, 20), (0, 1, 4, 8, 16, 21)
+    return "".join(chr(0xAC00 + (a * 21 + b) * 28 + c) for a in initials for b in vowels for c in finals)
 
 
 LETTERS_OF_A_WORD = (1, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 10)
