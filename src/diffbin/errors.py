@@ -29,11 +29,6 @@ class DiffbinError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with code 2."""
 
 
-def is_of_memory(error: BaseException) -> bool:
-    """Whether there was too little memory, which libraries tell of by errors of their own."""
-    return isinstance(error, MemoryError) or bool(OF_MEMORY.search(str(error)))
-
-
 class InputError(DiffbinError):
     """A picture, label file or folder cannot be used."""
 
@@ -92,6 +87,11 @@ def warn(told: str, category: type[DiffbinWarning] = DiffbinWarning) -> None:
     while frame.f_back and str(frame.f_globals.get("__name__")).startswith(PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(told, category, stacklevel=level)
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, which libraries tell of by errors of their own."""
+    return isinstance(error, MemoryError) or bool(OF_MEMORY.search(str(error)))
 
 
 def way_to_install(extra: str) -> str:

@@ -145,7 +145,7 @@ class _Pool:
 
     def join(self) -> None:
         for thread in self._threads:
-            if thread.ident is not None:  # an interrupt came before it was started
+            if thread.ident is not None:  # else an interrupt came before it was started
                 thread.join()
 
     def _work(self) -> None:

@@ -608,6 +608,10 @@ def test_synth_and_train_and_export(io: Run, tmp_path: Path) -> None:
     labelled = ("--images", tmp_path / "set" / "images", "--gt", tmp_path / "set" / "gt", "--part", "1:")
     code, _, _ = run(*io, "synth", "--out", tmp_path / "more", "--count", 3, "--workers", 1, *labelled)
     assert code == 0 and len(list((tmp_path / "more" / "gt").iterdir())) == 3
+    of_lines = (*io, "synth", "--out", tmp_path / "lines", "--count", 1, *labelled, "--format", "icdar:line")
+    assert run(*of_lines, "--unit", "line")[0] == 0
+    code, _, err = run(*of_lines)
+    assert code == 2 and "are of a line each, but unit is word" in err
     own = tmp_path / "own.py"
     own.write_text(
         "from diffbin.config import Augment, Data, Model, Recipe, Source, Train\n"

@@ -23,7 +23,7 @@ SCRIPTS = (
     "latin", "cyrillic", "greek", "devanagari", "hangul", "bengali", "gurmukhi", "gujarati", "tamil", "telugu",
     "kannada", "malayalam", "georgian", "armenian", "ethiopic",
 )  # fmt: skip
-# Written from left to right, with white between words; lines also in CJK
+"""Of pages: written from left to right, with white between words; lines also in CJK."""
 
 Font: TypeAlias = ImageFont.FreeTypeFont
 
