@@ -30,6 +30,8 @@ from diffbin.geometry import (
 
 ProbMap = NDArray[np.float32]
 Rectangle = NDArray[np.float64]  # `(5,)`: its middle's x and y, width, height, degrees
+THICK_PX = 10  # of the input: the strokes of letters that are too large for it; rims of text are thinner
+DOUBTFUL = 0.001  # of a map's pixels, in the middle of such strokes
 SQUARE_RATIO = 1.4  # of the sides of a quad that is set upright, at most: longer ones have an angle
 
 
@@ -67,6 +69,16 @@ def decode(
     unclip = _quads if config.shape == "quad" else _polygons
     regions, kept = unclip(outlines, config, _Place(stride, np.array(scale, np.float32)))
     return Detections(regions, np.array(scores, np.float32)[kept], size)
+
+
+def in_doubt(prob: ProbMap, threshold: float, stride: int) -> bool:
+    """Whether a map `(h, w)` float32 may have pieces of letters that are too large for it.
+
+    Where these are, it has broad strokes a little below the threshold; where text is found well, rims alone.
+    """
+    doubtful = ((prob > threshold / 4) & (prob < threshold)).view(np.uint8)
+    side_px = -(-THICK_PX // stride) | 1  # a square has a middle
+    return cv2.countNonZero(cv2.erode(doubtful, np.ones((side_px, side_px), np.uint8))) > DOUBTFUL * prob.size
 
 
 class _Place(NamedTuple):

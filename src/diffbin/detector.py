@@ -8,13 +8,12 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import decode
+from diffbin.decode import decode, in_doubt
 from diffbin.detections import Detections
 from diffbin.engines import Engine, Runtime
 from diffbin.errors import ConfigError, InputError
@@ -40,12 +39,12 @@ class Detector:
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
-    be lost: "again" once more, at a larger size where most of it is small and at a smaller one where nothing is found,
-    unless `preprocess` has another size than the model's; "auto" so, or very large ones in tiles; a number in tiles of
-    that side in pixels; "off" as all others. Pages of documents, see `diffbin.pages`, are seen at their own size, up to
-    4.4 million pixels, unless `preprocess` has another than the model's. One detector may be shared by threads. Raises
-    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number
-    of threads or a `tile`.
+    be lost: "again" once more, at a larger size where most of it is small, and at smaller ones where nothing is found
+    or letters are too large, unless `preprocess` has another size than the model's; "auto" so, or very large ones in
+    tiles; a number in tiles of that side in pixels; "off" as all others. Pages of documents, see `diffbin.pages`, are
+    seen at their own size, up to 4.4 million pixels, unless `preprocess` has another than the model's. One detector may
+    be shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
+    `ConfigError` for a precision, a number of threads or a `tile`.
     """
 
     def __init__(
@@ -187,7 +186,7 @@ class Detector:
         source: ImageSource,
         picture: Picture | None = None,
     ) -> Detections:
-        """As `regions`; where most of the text is small, or none is found, it looks again, or warns, as `tile` says.
+        """As `regions`; where text is too small, too large or not found, it looks again, or warns, as `tile` says.
 
         `batch` is what `prepare` made. Without `picture`, or where that has fewer pixels, it is loaded again for a
         closer look, so that a stream need not hold all that are under way. What is looked at again depends on what has
@@ -195,9 +194,9 @@ class Detector:
         """
         prob = resize.crop(prob)
         found = self._decoded(prob, resize, self._lenient)
-        if not len(self._sure(found)) and self._looks_again:
-            found = self._farther(batch, resize) or found
-        elif resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
+        large = self._farther(batch, resize) if self._looks_again and self._in_doubt(prob, found) else found[:0]
+        found = self._joined(found, large)
+        if resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
             return found.filter(self.decode.score_threshold)
         while (wanted := legibility.wanted_ratio(self._sure(found), resize)) > resize.ratio and self._looks_again:
             picture = self._whole(source, resize.original, picture)
@@ -206,7 +205,7 @@ class Detector:
             padded = max(self.preprocess.multiple_px, legibility.MULTIPLE_PX)
             closer = Resize.by(resize.original, wanted, replace(self.preprocess, multiple_px=padded))
             prob, resize = self._closer(picture, closer, prob), closer
-            found = self._decoded(prob, resize, self._lenient)
+            found = self._joined(self._decoded(prob, resize, self._lenient), large)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
             legibility.warn_of_size(source, resize)
         elif wanted > resize.ratio:
@@ -226,20 +225,24 @@ class Detector:
     def _looks_again(self) -> bool:
         return self.tile == "auto" or (self.tile == "again" and not self._sized)
 
-    def _farther(self, batch: NDArray[np.float32], resize: Resize) -> Detections | None:
-        """Text that is too large for the first look, which was sure of none: seen from farther and farther away."""
-        height, width = resize.resized
-        seen = cv2.merge(list(batch[0, :, :height, :width]))
+    def _in_doubt(self, prob: NDArray[np.float32], found: Detections) -> bool:
+        stride = self.engine.recipe.model.map_stride
+        return not len(self._sure(found)) or in_doubt(prob, self.decode.mask_threshold, stride)
+
+    def _farther(self, batch: NDArray[np.float32], resize: Resize) -> Detections:
+        """Text that is too large for the first look, seen from farther and farther away."""
+        large = Detections([], np.zeros(0, np.float32), resize.original)
         for ratio in legibility.FARTHER:
             farther = Resize.by(resize.original, resize.ratio * ratio, self.preprocess)
-            height, width = farther.resized
-            smaller = np.zeros((1, 3, *farther.padded), np.float32)
-            smaller[0, :, :height, :width] = cv2.split(cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA))
-            prob = farther.crop(self.engine.run(smaller)[0, 0])
-            found = legibility.large(self._decoded(prob, farther, self._lenient), farther)
-            if len(self._sure(found)):
-                return found
-        return None
+            prob = farther.crop(self.engine.run(legibility.from_farther(batch, resize, farther))[0, 0])
+            large = self._joined(large, legibility.large(self._decoded(prob, farther, self._lenient), farther))
+        return large
+
+    def _joined(self, near: Detections, far: Detections) -> Detections:
+        if not len(far):
+            return near
+        least = self.engine.recipe.decode.score_threshold
+        return legibility.joined(near, far, least).in_reading_order(self.decode.reading)
 
     def _whole(self, source: ImageSource, size: tuple[int, int], picture: Picture | None) -> Picture | None:
         """The picture with all its pixels, `picture` where that has them; None with a warning where it can be read no

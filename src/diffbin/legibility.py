@@ -7,10 +7,12 @@ from statistics import median
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffbin.config import Preprocess
 from diffbin.detections import Detections
 from diffbin.errors import SmallTextWarning, warn
+from diffbin.geometry import area, intersections
 from diffbin.image import ImageSource, Resize
 from diffbin.pages import MOST_PIXELS, Page
 
@@ -22,6 +24,7 @@ SHRUNK = 0.8  # seen at this share of its size, or of the largest input, a pictu
 MULTIPLE_PX = 128  # to which closer looks are padded: their sizes are many, and OpenVINO keeps something for each shape
 FARTHER = (0.4, 0.16)  # of the first input: letters over a fifth of its short side want the one, over a half the other
 LARGE_PX = 40  # in such a smaller input; what is lower there the first look would have read
+KNOWN_RATIO = 0.3  # of its area that is covered, from where a text is one that was found nearer
 LARGEST_SIZE = 4096  # that --size takes
 
 
@@ -38,10 +41,37 @@ def wanted_ratio(found: Detections, resize: Resize) -> float:
     return max(wanted, resize.ratio)
 
 
+def from_farther(batch: NDArray[np.float32], near: Resize, far: Resize) -> NDArray[np.float32]:
+    """The network's input `(1, 3, padded h, padded w)` float32 of a smaller size, out of the larger one, as it is."""
+    (height, width), (h, w) = near.resized, far.resized
+    smaller = np.zeros((1, 3, *far.padded), np.float32)
+    for plane, small in zip(batch[0], smaller[0], strict=True):
+        small[:h, :w] = cv2.resize(plane[:height, :width], (w, h), interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def large(found: Detections, resize: Resize) -> Detections:
-    """Those that the first look, which found nothing, was too near for; what is small to a farther one is no text."""
-    keep = [height * resize.ratio >= LARGE_PX for height in _heights(found)]
-    return Detections(list(compress(found.polygons, keep)), found.scores[np.array(keep, np.bool_)], found.size)
+    """Those that the first look was too near for; what is small to a farther one is no text."""
+    return _those(found, np.array([height * resize.ratio >= LARGE_PX for height in _heights(found)], np.bool_))
+
+
+def joined(near: Detections, far: Detections, sure: float) -> Detections:
+    """`near`, and what `far` has more.
+
+    Where both have the same text, what has the score `sure` stays and what has not goes, near comes before far.
+    """
+    areas, covered = np.array([area(p) for p in far.polygons]), intersections(far.polygons, near.polygons)
+    told = covered[:, near.scores >= sure].sum(axis=1)
+    told = np.where(far.scores >= sure, told, covered.sum(axis=1))
+    far = _those(far, told < KNOWN_RATIO * areas)
+    areas, covered = np.array([area(p) for p in near.polygons]), intersections(near.polygons, far.polygons)
+    pieces = (near.scores < sure) & (covered[:, far.scores >= sure].sum(axis=1) > areas / 2)
+    near = _those(near, ~pieces)
+    return Detections([*near.polygons, *far.polygons], np.concatenate([near.scores, far.scores]), near.size)
+
+
+def _those(found: Detections, keep: NDArray[np.bool_]) -> Detections:
+    return Detections(list(compress(found.polygons, keep)), found.scores[keep], found.size)
 
 
 def _heights(found: Detections) -> list[float]:

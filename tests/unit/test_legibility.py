@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from conftest import DarkIsText
 from diffbin import Detector, legibility, options
 from diffbin.config import Preprocess
+from diffbin.decode import in_doubt
 from diffbin.detections import Detections
 from diffbin.errors import InputError, SmallTextWarning
 from diffbin.geometry import rectangle_corners
@@ -215,7 +216,7 @@ def test_where_nothing_is_found_it_looks_from_farther_away(tmp_path: Path) -> No
     for tile in ("again", "auto"):
         engine = Near()
         found = Detector(engine, tile=tile)(tmp_path / "a.png")
-        assert engine.shapes == [(1, 3, 192, 256), (1, 3, 96, 128)]
+        assert engine.shapes == [(1, 3, 192, 256), (1, 3, 96, 128), (1, 3, 32, 64)]
         assert np.abs(found.boxes() - expected).max() <= 8 and found.size == (300, 400)
         (result,) = Detector(Near(), tile=tile).stream([tmp_path / "a.png"])
         assert np.array_equal(result.get().boxes(), found.boxes())
@@ -252,6 +253,90 @@ def test_what_is_looked_at_again_does_not_depend_on_the_score_that_is_asked_for(
 
     engine = Pale()
     assert len(Detector(engine).with_decode(score_threshold=0.95)(scan(15))) == 0 and len(engine.shapes) == 2
+
+
+class Doubtful(Myopic):
+    """Sees pictures larger than the other engines here, and of letters that are too high for it traces."""
+
+    recipe = replace(Myopic.recipe, preprocess=Preprocess(long_px=256, short_px=192))
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        prob: NDArray[np.float32] = np.maximum(super().run(batch), DarkIsText().run(batch) * np.float32(0.2))
+        return prob
+
+
+def test_a_title_that_is_too_large_is_found_beside_what_is_small(tmp_path: Path) -> None:
+    poster = np.full((300, 400, 3), 255, np.uint8)
+    poster[30:150, 40:360] = 0
+    for top in (200, 240):
+        poster[top : top + 20, 60:180] = 0
+    cv2.imwrite(str(tmp_path / "a.png"), poster)
+    expected = Detector(DarkIsText())(poster).boxes()
+    engine = Doubtful()
+    found = Detector(engine)(tmp_path / "a.png")
+    assert engine.shapes == [(1, 3, 192, 256), (1, 3, 96, 128), (1, 3, 32, 64)]
+    assert len(found) == 3 and np.abs(found.boxes() - expected).max() <= 8  # title first, as it is read
+    (result,) = Detector(Doubtful()).stream([tmp_path / "a.png"])
+    assert np.array_equal(result.get().boxes(), found.boxes())
+    assert len(Detector(Doubtful(), tile="off")(poster)) == len(Detector(Doubtful()).with_size(191)(poster)) == 2
+
+    poster[30:150] = 255
+    engine = Doubtful()
+    assert len(Detector(engine)(poster)) == 2 and len(engine.shapes) == 1  # without a title once is enough
+
+
+def test_a_closer_look_keeps_what_was_found_from_farther_away() -> None:
+    page = scan(10, height=24, size=(1200, 900))
+    page[600:1100, 50:850] = 0
+    engine = Doubtful()
+    found = Detector(engine)(page)
+    heights = sorted(np.ptp(polygon[:, 1]) for polygon in found.polygons)
+    assert len(found) == 11 and heights[-1] > 500 and heights[-2] < 80
+    assert [shape[2] for shape in engine.shapes[:3]] == [256, 128, 64] and engine.shapes[3][2] > 256
+
+
+def square(left: float, side: float) -> NDArray[np.float32]:
+    return np.array([[left, 0], [left + side, 0], [left + side, side], [left, side]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "kept"),
+    [
+        ([(0, 10, 0.9)], [(20, 50, 0.9)], [0, 20]),  # another text
+        ([(0, 40, 0.9)], [(0, 50, 0.95)], [0]),  # the same, and near it is better seen
+        ([(0, 20, 0.9)], [(0, 50, 0.9)], [0, 0]),  # something in it, as small print
+        ([(0, 40, 0.5)], [(0, 50, 0.9)], [0]),  # a piece of it goes
+        ([(0, 40, 0.5)], [(0, 50, 0.6)], [0]),  # neither is sure: near
+        ([(0, 40, 0.5)], [(100, 50, 0.6)], [0, 100]),
+        ([(0, 20, 0.5)], [(10, 50, 0.9)], [0, 10]),  # of a piece at its rim the better half is its own
+        ([], [(0, 50, 0.9)], [0]),
+    ],
+)
+def test_what_is_seen_near_and_far_is_joined(
+    near: list[tuple[float, float, float]], far: list[tuple[float, float, float]], kept: list[float]
+) -> None:
+    first, second = (
+        Detections([square(left, side) for left, side, _ in of], np.array([s for *_, s in of], np.float32), (200, 200))
+        for of in (near, far)
+    )
+    joined = legibility.joined(first, second, 0.8)
+    assert [polygon[0, 0] for polygon in joined.polygons] == kept and joined.size == (200, 200)
+    if kept == [0] and near:
+        assert joined.scores[0] == np.float32(far[0][2] if far[0][2] >= 0.8 > near[0][2] else near[0][2])
+
+
+def test_clear_maps_leave_no_doubt() -> None:
+    prob = np.zeros((100, 100), np.float32)
+    assert not in_doubt(prob, 0.5, 2)
+    prob[40:60, 20:80] = 0.9
+    prob[36:40, 20:80] = 0.3  # a rim
+    assert not in_doubt(prob, 0.5, 2)
+    prob[70:78, 20:60] = 0.3
+    assert in_doubt(prob, 0.5, 2) and not in_doubt(prob, 0.25, 2)
+    assert not in_doubt(prob, 0.5, 1)  # of a map as large as the input these are thin
+    prob[70:78] = 0.1
+    assert not in_doubt(prob, 0.5, 2)
 
 
 def test_from_farther_away_small_text_is_none() -> None:
