@@ -160,6 +160,7 @@ class Augment:
         check_range("above 0", self, ("scale_min", "scale_max", "min_side_ratio", "paste_max"))
         check_range("0 or more", self, ("rotate_deg", "brightness_delta", "saturation_delta", "contrast_delta"))
         check_range("from 0 to 1", self, ("flip_p", "quarter_p", "blur_p", "motion_p", "noise_p", "paste_p"))
+        check_range("from 0 to 1", self, ("min_side_ratio",))
         if self.crop_px_min % 32 or not 0 <= self.crop_px_min <= self.crop_px:
             raise ConfigError(f"augment.crop_px_min is {self.crop_px_min}; it is 0 to crop_px, and 32 divides it.")
         if self.scale_min > self.scale_max:

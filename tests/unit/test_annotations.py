@@ -217,6 +217,31 @@ def test_pictures_in_natural_order_with_any_label_name(tmp_path: Path) -> None:
     assert [p.image.name for p in labelled] == ["img_1.jpeg", "img_2.PNG"]
 
 
+def test_the_test_labels_of_ctw1500_have_longer_names(tmp_path: Path) -> None:
+    for name in ("1001", "0001"):
+        (tmp_path / f"{name}.jpg").touch()
+    label(tmp_path, "", "0001001.txt")
+    label(tmp_path, "", "0001.xml")
+    found = list_pictures(Source(format="ctw1500", images=str(tmp_path), labels=str(tmp_path)), "")
+    assert {picture.name: picture.label.path.name for picture in found} == {
+        "0001.jpg": "0001.xml",
+        "1001.jpg": "0001001.txt",
+    }
+
+
+@pytest.mark.parametrize("part", ["", ":1"])
+def test_a_label_that_would_be_of_two_pictures_is_named(tmp_path: Path, part: str) -> None:
+    for name in ("a", "gt_a"):
+        (tmp_path / f"{name}.jpg").touch()
+    label(tmp_path, "", "gt_a.txt")
+    source = Source(images=str(tmp_path), labels=str(tmp_path), part=part, skip_unlabelled=True)
+    with pytest.raises(InputError, match=r"a\.jpg and gt_a\.jpg share the label .*gt_a\.txt; rename one"):
+        list_pictures(source, "")
+    label(tmp_path, "", "a.txt")
+    found = [picture.label.path.name for picture in list_pictures(source, "")]
+    assert found == (["a.txt"] if part else ["a.txt", "gt_a.txt"])
+
+
 def test_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no folder of pictures .*nowhere"):
         list_pictures(Source(images="nowhere"), str(tmp_path))

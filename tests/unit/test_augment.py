@@ -192,3 +192,7 @@ def test_motion_blurs_along_a_line_and_keeps_the_light() -> None:
     assert np.array_equal(across.transpose(1, 0, 2), down)
     assert abs(int(across.sum()) - int(picture.sum())) < 100
     assert not np.array_equal(distort(picture, Augment(motion_p=1.0), np.random.default_rng(0)), picture)
+    for angle in np.linspace(0, np.pi, 9):
+        blurred = motion_blur(picture, 1.5, angle)
+        assert np.array_equal(blurred[28:37, 28:37], blurred[36:27:-1, 36:27:-1]), "it stays in its place"
+        assert (blurred > 60).any(axis=2).sum() > 2

@@ -102,7 +102,7 @@ def test_recipes_that_are_wrong_are_told_of_with_their_line(tmp_path: Path, text
         (Train, {"steps": 1, "save_every_steps": -1}), (Train, {"steps": 1, "seed": -1}),
         (Model, {"smooth_channels": 0}), (Augment, {"crop_px": 0}), (Augment, {"flip_p": 1.5}),
         (Preprocess, {"short_px": 0}), (Decode, {"score_threshold": 3}), (Loss, {"k": 0}),
-        (Targets, {"shrink_ratio": 1}), (Augment, {"crop_px": 50}),
+        (Targets, {"shrink_ratio": 1}), (Augment, {"crop_px": 50}), (Augment, {"min_side_ratio": 1.5}),
     ],
 )  # fmt: skip
 def test_settings_out_of_their_range_are_named(group: type, values: dict[str, float]) -> None:

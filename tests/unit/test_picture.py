@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from diffbin import heic, image, jpeg
 from diffbin.config import Augment
@@ -29,17 +29,50 @@ def soft(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "P", "1"])
-@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif", "tif"])
 def test_transparent_pixels_are_those_that_users_models_see(tmp_path: Path, mode: str, suffix: str) -> None:
     path, exif = tmp_path / f"a.{suffix}", Image.Exif()
     pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 4), np.uint8)
     Image.fromarray(pixels).convert(mode).save(path, lossless=True)
     np.testing.assert_array_equal(read_picture(path), load(path))
     exif[0x0112] = 6
-    if suffix == "gif":  # it has none
+    if suffix in ("gif", "tif"):  # the one has none, of the other see below
         return
     Image.fromarray(pixels).convert(mode).save(path, lossless=True, exif=exif)
     assert read_picture(path).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_jpeg_2000_is_seen_as_users_models_see_it(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.jp2"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 4), np.uint8)).convert(mode).save(path)
+    np.testing.assert_array_equal(read_picture(path), load(path))
+
+
+@pytest.mark.parametrize("dtype", [cv2.CV_16UC1, cv2.CV_16UC4])
+def test_sixteen_bits_are_seen_as_users_models_see_them(tmp_path: Path, dtype: int) -> None:
+    shape, path = ((30, 40) if dtype == cv2.CV_16UC1 else (30, 40, 4)), tmp_path / "a.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 65535, shape, np.uint16))
+    np.testing.assert_array_equal(read_picture(path), load(path))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(path) as stored:
+        stored.save(path, exif=exif)
+    assert load(path).shape == (40, 30, 3) and read_picture(path).shape == (30, 40, 3)
+    np.testing.assert_array_equal(open_picture(path, upright=True).read()[0], load(path))
+
+
+@pytest.mark.parametrize("compression", ["raw", "zstd"])
+def test_a_tiff_is_its_first_page_and_no_smaller_copy_before_it(tmp_path: Path, compression: str) -> None:
+    path, pixels = tmp_path / "a.tif", soft(80, 120)
+    with TiffImagePlugin.AppendingTiffWriter(str(path), new=True) as file:
+        for size, kind in (((30, 20), 1), ((120, 80), 0)):  # kind 1 is a copy of less resolution
+            tags = TiffImagePlugin.ImageFileDirectory_v2()
+            tags[254] = kind
+            Image.fromarray(pixels).resize(size).save(file, format="TIFF", compression=compression, tiffinfo=tags)
+            file.newFrame()
+    np.testing.assert_array_equal(read_picture(path), pixels)
+    np.testing.assert_array_equal(load(path), pixels)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif", "ppm", "gif"])

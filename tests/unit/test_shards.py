@@ -118,6 +118,11 @@ def test_packing_is_repeatable_and_leaves_nothing_half_done(tmp_path: Path) -> N
         pack(source, out=tmp_path / "z", shard_mb=1)
     assert not (tmp_path / "z").exists() and not list((tmp_path / "z.part").iterdir())
     cv2.imwrite(str(tmp_path / "a" / "img_3.png"), np.zeros((80, 120, 3), np.uint8))
+    whole = (tmp_path / "a" / "img_2.jpg").read_bytes()
+    (tmp_path / "a" / "img_2.jpg").write_bytes(whole[: len(whole) - 20])
+    with pytest.raises(InputError, match=r"img_2\.jpg is cut off"):
+        pack(source, out=tmp_path / "z", shard_mb=1)
+    (tmp_path / "a" / "img_2.jpg").write_bytes(whole)
     assert pack(source, out=tmp_path / "z", shard_mb=1)
 
 

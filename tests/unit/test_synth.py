@@ -288,10 +288,49 @@ def test_letters_that_a_font_lacks_are_left_out_and_marks_stay() -> None:
     assert drawable(BUILT_IN, "a\u0301b\u4e00c") == "a\u0301bc"
 
 
-def test_scripts_without_a_font_are_left_out(fonts: str) -> None:
-    scripts = to_dict(Scripts(latin=0.0, arabic=1.0))
-    sample = render(fonts, 2, scripts=scripts)
-    assert all(ord(c) < 0x500 for text in sample.texts for c in text)
+def test_scripts_without_a_font_are_left_out(fonts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = render(fonts, 2, scripts=to_dict(Scripts(latin=0.1, arabic=9.0)), empty_ratio=0.0, height_max_px=30.0)
+    assert sample.texts and all(ord(c) < 0x500 for text in sample.texts for c in text)
+    nothing = dict.fromkeys(vars(Scripts()), 0.0)
+    with pytest.raises(ConfigError, match=r"No font of .*fonts has a script .*: arabic\); name others, or fonts"):
+        render(fonts, 2, scripts={**nothing, "arabic": 1.0})
+    with pytest.raises(ConfigError, match=r"scripts: none"):
+        render("", 2, scripts=nothing)
+    families = FontBook.families
+    monkeypatch.setattr(FontBook, "families", lambda book, script: families(book, "latin") if script == "thai" else ())
+    with pytest.raises(ConfigError, match="pages are drawn in; leave page_ratio at 0"):
+        render(fonts, 2, scripts={**nothing, "thai": 1.0}, page_ratio=1.0)
+
+
+@pytest.mark.parametrize("wrong", [{"empty_ratio": 2.0}, {"hidden_ratio": -0.1}, {"scripts": {"thai": -1.0}}])
+def test_shares_are_shares(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"it must be a number (from 0 to 1|0 or more)\."):
+        from_dict(Synth, wrong)
+
+
+@pytest.mark.parametrize("corners", [4, 6])
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("EXIT\nNORTH", "EXIT NORTH"),
+        ("1,200", "1 200"),
+        ("200,190", "200 190"),
+        ("12", "12"),
+        ("a, b", "a, b"),
+        ("007,5", "007,5"),
+        ("\ud800", "?"),
+    ],
+)
+def test_texts_of_originals_are_read_as_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, read: str, corners: int
+) -> None:
+    outline = np.array([[10, 10], [100, 10], [200, 10], [200, 50], [100, 50], [10, 50]], np.float32)
+    outline = outline if corners == 6 else outline[[0, 2, 3, 5]]
+    sample = Sample(np.zeros((64, 64, 3), np.uint8), [outline], np.array([False]), [text])
+    monkeypatch.setattr(Renderer, "render", lambda *_: sample)
+    render_set(Synth(), out=tmp_path, count=1, seed=0, workers=1)
+    found = READERS["icdar"](tmp_path / "gt" / "gt_000000.txt")
+    assert list(found.texts) == [read] and np.array_equal(found.polygons[0], outline)
 
 
 @pytest.fixture
@@ -323,6 +362,11 @@ def test_text_is_written_beside_that_of_labelled_pictures(fonts: str, photo: Sou
         assert len(sample.polygons) > 2 or not changed.any()
     assert written >= 8
     assert np.array_equal(render(fonts, 1, originals=photo, empty_ratio=1.0).picture, before)
+
+
+def test_a_part_without_pictures_is_named(fonts: str, photo: Source) -> None:
+    with pytest.raises(InputError, match=r'part "50:" leaves no picture of .*images'):
+        render(fonts, 0, originals=replace(photo, part="50:"))
 
 
 def test_labelled_pictures_take_turns(fonts: str, photo: Source) -> None:

@@ -57,7 +57,7 @@ LABEL_NAMES = {  # of the formats that have a file a picture
     "mlt": ("gt_{}.txt", "{}.txt"),
     "td500": ("{}.gt",),
     "totaltext": ("{}.txt", "gt_{}.txt", "poly_gt_{}.txt"),
-    "ctw1500": ("{}.txt", "{}.xml", "00{}.txt"),
+    "ctw1500": ("{}.txt", "{}.xml", "000{}.txt"),
     "labelme": ("{}.json",),
 }
 
@@ -100,10 +100,11 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         raise InputError(
             f"There is no folder of labels {labels}; give another, in a recipe by data.root and the source's labels."
         )
-    chosen = pictures_in(images)
-    check_stems(chosen)
-    chosen = take_part(chosen, source.part)
-    found = [(path, _label_file(path, labels, source.format)) for path in chosen]
+    pictures = pictures_in(images)
+    check_stems(pictures)
+    found = [(path, _label_file(path, labels, source.format)) for path in pictures]
+    _check_labels(found)
+    found = take_part(found, source.part)
     missing = next((path for path, label in found if label is None), None)
     if missing and not source.skip_unlabelled:
         names = " and ".join(name.format(missing.stem) for name in LABEL_NAMES[source.format])
@@ -159,6 +160,14 @@ def check_stems(pictures: Sequence[Path]) -> None:
     stem, times = Counter(as_compared(path.stem) for path in pictures).most_common(1)[0]
     if times > 1:
         raise InputError(f"{times} pictures of {pictures[0].parent} are called {stem} and share a label; rename them.")
+
+
+def _check_labels(found: Sequence[tuple[Path, Path | None]]) -> None:
+    """`InputError` where a label would be that of two pictures, as `gt_a.txt` of `a.jpg` and of `gt_a.jpg`."""
+    owners: dict[Path, Path] = {}
+    for picture, label in found:
+        if label and (other := owners.setdefault(label, picture)) != picture:
+            raise InputError(f"{other} and {picture.name} share the label {label}; rename one of the pictures.")
 
 
 def read_annotation(source: Source, picture: Picture) -> Annotation:

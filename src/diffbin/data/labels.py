@@ -104,14 +104,15 @@ def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
         raise InputError(
             f'{path}, line {number}: "{bad.strip()}" stands where at least 8 coordinates "x1,y1,...,x4,y4" are due.'
         )
-    coordinates = [*fields[:8], *takewhile(_may_be_coordinate, fields[8:])]
+    coordinates = [*fields[:8], *takewhile(may_be_coordinate, fields[8:])]
     points = np.array(coordinates[: len(coordinates) // 2 * 2], np.float32).reshape(-1, 2)
     if len(points) > 4 and not _is_near(points[-1], points[:-1]):
         points = points[:-1]
     return points, ",".join(fields[2 * len(points) :]).strip()
 
 
-def _may_be_coordinate(field: str) -> bool:
+def may_be_coordinate(field: str) -> bool:
+    """Whether what stands between two commas is a number that a point may have; `007` is a text."""
     return _number(field) is not None and not re.match(r"\s*0\d", field)
 
 

@@ -4,16 +4,25 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffbin.data.picture import Pixels
 
+STEPS = 16  # a pixel along the way
+
 
 def motion_blur(picture: Pixels, reach_px: float, angle: float) -> Pixels:
-    """Each pixel of `(h, w, 3)` uint8 spread along a line of `reach_px` to either side, `angle` radians from x."""
-    middle = math.ceil(reach_px)
-    kernel = np.zeros((2 * middle + 1, 2 * middle + 1), np.float32)
-    x, y = reach_px * math.cos(angle), reach_px * math.sin(angle)
-    ends = [(round((middle + s * x) * 16), round((middle + s * y) * 16)) for s in (-1, 1)]
-    cv2.line(kernel, ends[0], ends[1], 1.0, 1, cv2.LINE_AA, 4)
-    kernel[middle, middle] = max(kernel[middle, middle], 1.0)
+    """Each pixel of `(h, w, 3)` uint8 spread along a line of `reach_px` to either side, `angle` radians from x.
+
+    As much to one side as to the other, so that text stays where its label is.
+    """
+    way = np.linspace(-reach_px, reach_px, 2 * STEPS * math.ceil(reach_px) + 1)
+    kernel = _shares(way * math.sin(angle)).T @ _shares(way * math.cos(angle))
     return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _shares(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(n,)` places along an axis -> `(n, odd)`: what each gives to the pixels around 0, the nearer the more."""
+    reach = math.ceil(np.abs(places).max())
+    shares: NDArray[np.float64] = np.maximum(1 - np.abs(places[:, None] - np.arange(-reach, reach + 1)), 0)
+    return shares

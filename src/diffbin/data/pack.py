@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from diffbin import jpeg
 from diffbin.config import Source
 from diffbin.data.annotations import READERS, Picture, list_pictures, reader_of, warn_of_labels
 from diffbin.data.instances import dump_instances
@@ -66,6 +67,8 @@ def _clear(folder: Path) -> None:
 
 def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, reader: str, decoded: bool) -> None:
     found = picture.open()
+    if found.content.startswith(jpeg.BEGINS) and not jpeg.ends(found.content):  # others are decoded for their size
+        raise InputError(f"The picture {picture.image} is cut off; remove or replace it.")
     if decoded or found.turned:  # in shards, labels are of pictures as stored
         _add(tar, key + ".ppm", dump_raw(found.read()[0]))
     else:

@@ -71,9 +71,8 @@ def _even(em_px: float) -> int:
 
 
 def _draw_script(rng: Random, config: Synth, book: FontBook) -> str:
-    weights = {name: weight for name, weight in vars(config.scripts).items() if weight > 0}
-    script = rng.choices(list(weights), list(weights.values()))[0]
-    return script if book.families(script) else "latin"
+    weights = book.covered(vars(config.scripts))
+    return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def _draw_counts(rng: Random, most: int, *, single: bool, script: str) -> list[int]:

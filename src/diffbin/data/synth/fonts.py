@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
@@ -54,6 +55,10 @@ class FontBook:
     def families(self, script: str) -> Families:
         """The families that cover a script, each a tuple of files; empty where there is none."""
         return _covering(self._families, script)
+
+    def covered(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Of scripts and how often they are wanted those that are wanted at all and have a font."""
+        return {script: weight for script, weight in weights.items() if weight > 0 and self.families(script)}
 
     def draw_path(self, rng: Random, script: str) -> str:
         """A file of any family, each as likely; the script must be covered."""

@@ -6,6 +6,7 @@ The network sees real text, its surroundings and its cameras, and between them l
 from diffbin.config import Source
 from diffbin.data.annotations import list_pictures, read_annotation
 from diffbin.data.sample import Sample
+from diffbin.errors import InputError
 
 
 class Originals:
@@ -13,6 +14,10 @@ class Originals:
 
     def __init__(self, source: Source) -> None:
         self._source, self._pictures = source, list_pictures(source, "")
+        if not self._pictures:
+            raise InputError(
+                f'part "{source.part}" leaves no picture of {source.images}; give another, or none for all.'
+            )
 
     def load(self, seed: int) -> Sample:
         """One for each seed, by turns, so that a set has all of them equally often. Raises `InputError`."""

@@ -113,11 +113,17 @@ class Pen:
         return x
 
 
-def draw_style(rng: Random, config: Synth, book: FontBook) -> Style:
-    """A style in one of the scripts that the fonts cover; Latin where the config asks for none of `SCRIPTS`."""
+def page_weights(config: Synth, book: FontBook) -> dict[str, float]:
+    """How often pages are of each script that the fonts cover; Latin where the config asks for none of `SCRIPTS`."""
     known = SCRIPTS if config.unit == "word" else (*SCRIPTS, "cjk")
-    scripts = {name: vars(config.scripts)[name] for name in known if book.families(name)}
-    script = rng.choices(list(scripts), list(scripts.values()))[0] if any(scripts.values()) else "latin"
+    wanted = {name: vars(config.scripts)[name] for name in known}
+    return book.covered(wanted) or book.covered({"latin": 1.0})
+
+
+def draw_style(rng: Random, config: Synth, book: FontBook) -> Style:
+    """A style in one of the scripts of `page_weights`."""
+    weights = page_weights(config, book)
+    script = rng.choices(list(weights), list(weights.values()))[0]
     height = config.height_min_px * (config.height_max_px / config.height_min_px) ** (rng.random() ** 1.5)
     ground = _draw_ground(rng)
     dark = sum(ground) < 300

@@ -17,10 +17,12 @@ from diffbin.data.synth.labels import LEAST_INSIDE, cut, legible
 from diffbin.data.synth.originals import Originals
 from diffbin.data.synth.page import draw_page
 from diffbin.data.synth.paint import draw_look, frame, paint
+from diffbin.data.synth.pen import page_weights
 from diffbin.data.synth.pixels import Picture
 from diffbin.data.synth.settings import Synth
 from diffbin.data.synth.warp import draw_arc, draw_warp, quarter_warp, turn_layer
 from diffbin.detections import Points
+from diffbin.errors import ConfigError
 
 FLAT_RATIO = 0.6  # of the pages: scans and screens; the others are photographed
 FAILURES = 5  # blocks without room after which a picture counts as full
@@ -34,8 +36,18 @@ class Renderer:
     def __init__(self, config: Synth) -> None:
         self.config = config
         self._book = FontBook(config.fonts)
+        self._check_scripts()
         self._photos = background.list_photos(config.backgrounds)
         self._originals = Originals(config.originals) if config.originals.images else None
+
+    def _check_scripts(self) -> None:
+        """`ConfigError` where no font has a script that is asked for."""
+        fonts = f"font of {self.config.fonts}" if self.config.fonts else "font of the system"
+        if not self._book.covered(vars(self.config.scripts)):
+            wanted = ", ".join(name for name, weight in vars(self.config.scripts).items() if weight > 0) or "none"
+            raise ConfigError(f"No {fonts} has a script that is asked for (scripts: {wanted}); name others, or fonts.")
+        if self.config.page_ratio and not page_weights(self.config, self._book):
+            raise ConfigError(f"No {fonts} has a script that pages are drawn in; leave page_ratio at 0.")
 
     def render(self, seed: int) -> Sample:
         """The picture of this seed, of `config.size_px`; or an original of its own size, its own regions first.

@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from diffbin.config import Source
+from diffbin.config import Source, check_range
 from diffbin.errors import ConfigError
 
 WIDE_GAP_RATIO = 0.9  # the most white between words
 LEAST_SPACED_RATIO = 0.04  # the least white between spaced letters
+SHARES = (
+    "spaced_ratio", "vertical_ratio", "page_ratio", "sideways_ratio", "photo_ratio", "empty_ratio", "clutter_ratio",
+    "plate_ratio", "curved_ratio", "faint_ratio", "hidden_ratio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,9 @@ class Scripts:
     georgian: float = 0.0
     armenian: float = 0.0
     ethiopic: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("0 or more", self, tuple(vars(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,7 @@ class Synth:
     hidden_ratio: float = 0.06  # blocks with something in front
 
     def __post_init__(self) -> None:
+        check_range("from 0 to 1", self, SHARES)
         if min(self.size_px) < 64:
             raise ConfigError(f"size_px is {self.size_px}; rendered pictures have at least 64 x 64 pixels.")
         if not 0 < self.words_min <= self.words_max or not 0 < self.height_min_px <= self.height_max_px:

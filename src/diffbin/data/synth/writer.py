@@ -13,6 +13,7 @@ import cv2
 
 from diffbin.cores import cores
 from diffbin.data import worker
+from diffbin.data.labels import may_be_coordinate
 from diffbin.data.sample import Sample
 from diffbin.data.synth.scene import Renderer
 from diffbin.data.synth.settings import Synth
@@ -90,7 +91,7 @@ def _render_one(job: tuple[Synth, Path, int, int]) -> None:
     bgr = cv2.cvtColor(sample.picture, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     write_whole(out / "images" / f"{index:06d}.jpg", encoded.tobytes())
-    write_whole(label, icdar_text(sample).encode())
+    write_whole(label, icdar_text(sample).encode("utf-8", "replace"))
 
 
 def icdar_text(sample: Sample) -> str:
@@ -99,5 +100,11 @@ def icdar_text(sample: Sample) -> str:
     for polygon, ignored, text in zip(sample.polygons, sample.ignored, sample.texts, strict=True):
         corners = polygon if len(polygon) > 3 else polygon[[0, 1, 2, 2]]  # the format has no triangles
         points = ",".join(f"{value:.1f}".removesuffix(".0") for value in corners.ravel().tolist())
-        lines.append(f"{points},{'###' if ignored else text}\n")
+        lines.append(f"{points},{'###' if ignored else _transcription(text)}\n")
     return "".join(lines)
+
+
+def _transcription(text: str) -> str:
+    """On one line, and none that `1,200` as it begins makes another corner."""
+    text = " ".join(text.split())
+    return text.replace(",", " ") if may_be_coordinate(text.partition(",")[0]) else text
