@@ -147,8 +147,11 @@ def test_one_picture_is_trained_on_and_not_scored(tmp_path: Path) -> None:
 
 def test_a_gain_on_the_same_pictures() -> None:
     rng = np.random.default_rng(0)
-    before = [PictureMatch(np.eye(4) * (rng.random(4) < 0.5), np.ones(4, np.float32)) for _ in range(40)]
-    after = [PictureMatch(np.eye(4) * np.maximum(m.iou.max(axis=0), rng.random(4) < 0.2), m.scores) for m in before]
+    found = rng.random((40, 4)) < 0.5
+    before, after = (
+        [PictureMatch(iou := np.eye(4) * one, np.ones(4, np.float32), iou, iou) for one in each]
+        for each in (found, found | (rng.random((40, 4)) < 0.2))
+    )
     low, high = gain_interval((before, 0.5), (after, 0.5))
     assert 0 < low < high < 0.3
     assert gain_interval((before, 0.5), (before, 0.5)) == (0, 0)

@@ -57,9 +57,9 @@ def test_of_equal_settings_the_nearest_to_its_own_is_taken() -> None:
 
 
 def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:
-    large = Setting(Preprocess(short_px=1024), DarkIsText.recipe.decode, Score(0.5, 90, 100, 100))
-    small = replace(large, preprocess=Preprocess(short_px=736), score=Score(0.5, 897, 1000, 1000))
-    poor = replace(large, preprocess=Preprocess(short_px=512), score=Score(0.5, 80, 100, 100))
+    large = Setting(Preprocess(short_px=1024), DarkIsText.recipe.decode, Score(0.5, 90, 100, 100, 90))
+    small = replace(large, preprocess=Preprocess(short_px=736), score=Score(0.5, 897, 1000, 1000, 897))
+    poor = replace(large, preprocess=Preprocess(short_px=512), score=Score(0.5, 80, 100, 100, 80))
     assert choose([poor, large, small]) is small
     assert Preprocess(short_px=736, long_px=1312).resized(368) == Preprocess(short_px=368, long_px=656)
     assert "--set preprocess.short_px=736" in small.options and "hmean" not in small.options

@@ -21,7 +21,7 @@ class PictureWeight(NamedTuple):
 
     picture: str  # path below the set's folder of pictures
     weight: float
-    hits: int
+    hits: float
     regions: int
     predictions: int
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -25,7 +25,7 @@ def evaluate(
         ),
     ] = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
-    matching: Annotated[str, typer.Option(help="greedy (as ICDAR) or maximum.")] = "greedy",
+    matching: Annotated[str, typer.Option(help="greedy (as ICDAR), maximum, or deteval (as Total-Text).")] = "greedy",
     size: options.Size = None,
     settings: options.Settings = None,
     engine: options.Engine = "auto",
@@ -38,15 +38,15 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5."""
+    """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5, or by DetEval."""
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector, adjusted
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
-    from diffbin.metrics.iou import MATCHINGS
+    from diffbin.metrics.iou import Matching
 
-    if matching not in MATCHINGS:
-        raise InputError(f"--matching is {matching}; it must be one of {', '.join(MATCHINGS)}.")
+    if matching not in get_args(Matching):
+        raise InputError(f"--matching is {matching}; it must be one of {', '.join(get_args(Matching))}.")
     if hard:
         check_file(hard)  # before the pictures are scored, not after
     source = options.labelled(images, gt, format_, part)
@@ -56,7 +56,7 @@ def evaluate(
             adjusted(detector, settings, size=size),
             [source],
             "",
-            matching="maximum" if matching == "maximum" else "greedy",
+            matching=cast(Matching, matching),
             progress=told,
         )
     if hard:
@@ -64,9 +64,8 @@ def evaluate(
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
         return
-    print(
-        f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {report.matching} matching, IoU > 0.5"
-    )
+    rule = "DetEval as of Total-Text" if matching == "deteval" else f"{matching} matching, IoU > 0.5"
+    print(f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {rule}")
     for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
         print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
     print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")

@@ -54,8 +54,9 @@ class Report:
             shares = {name: round(getattr(s, name), 4) for name in ("precision", "recall", "hmean")}
             return {"score_threshold": s.threshold, **shares, **counts(s)}
 
-        def counts(s: Score) -> dict[str, int]:
-            return {"hits": s.hits, "regions": s.regions, "predictions": s.predictions}
+        def counts(s: Score) -> dict[str, float]:
+            names = ("hits", "regions", "predictions", "right")
+            return {name: int(value) if (value := round(getattr(s, name), 4)) % 1 == 0 else value for name in names}
 
         bounds = [round(v, 4) for v in self.interval] if self.pictures >= FEWEST else None  # see `interval_text`
         return {
@@ -75,7 +76,7 @@ def evaluate(
     matching: Matching = "greedy",
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Report:
-    """Runs the detector on every picture of the sources and scores it at IoU 0.5.
+    """Runs the detector on every picture of the sources and scores it at IoU 0.5, or as `matching` has it.
 
     `progress` is called with the pictures done and their total. Raises `InputError` for missing or damaged pictures and
     labels.

@@ -1,10 +1,11 @@
 """Scoring by overlap, one to one: a prediction is right when its IoU with a region is over 0.5 (ICDAR 2015, task 1).
 
 Precision, recall and hmean are counted over all pictures of a set. Regions marked do-not-care count for nothing, and
-neither do predictions that lie in them by more than half.
+neither do predictions that lie in them by more than half. With the matching "deteval" regions and predictions count as
+in `deteval` instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,31 +14,41 @@ from numpy.typing import NDArray
 
 from diffbin.detections import Points
 from diffbin.geometry import intersections, region, region_area
+from diffbin.metrics.deteval import credits
 
-Matching = Literal["greedy", "maximum"]
+Matching = Literal["greedy", "maximum", "deteval"]
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # the reference's sweep
 
 
 @dataclass(frozen=True, eq=False)
 class PictureMatch:
-    """What one picture adds to the score.
+    """What one picture adds to the score, without do-not-care regions and without predictions inside of them.
 
-    iou     `(regions, predictions)` float64, without do-not-care regions and without predictions inside of them
-    scores  `(predictions,)` float32
+    iou             `(regions, predictions)` float64
+    scores          `(predictions,)` float32
+    of_regions      `(regions, predictions)` float64, the area shared as a share of the region's
+    of_predictions  the same, as a share of the prediction's
     """
 
     iou: NDArray[np.float64]
     scores: NDArray[np.float32]
+    of_regions: NDArray[np.float64]
+    of_predictions: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Score:
-    """Counts at one score threshold, and the shares that follow from them."""
+    """Counts at one score threshold, and the shares that follow from them.
+
+    `hits` is what of the regions is found, `right` what of the predictions is right: as many, but with "deteval", where
+    some count in part.
+    """
 
     threshold: float
-    hits: int
+    hits: float
     regions: int
     predictions: int
+    right: float
 
     @property
     def recall(self) -> float:
@@ -47,7 +58,7 @@ class Score:
     @property
     def precision(self) -> float:
         """Share of the predictions that are right; without any: 0, or 1 where there is nothing to find."""
-        return self.hits / self.predictions if self.predictions else float(not self.regions)
+        return self.right / self.predictions if self.predictions else float(not self.regions)
 
     @property
     def hmean(self) -> float:
@@ -76,22 +87,29 @@ def compare(
     kept = ~(share > ignore_precision).any(axis=0) if unwanted else np.ones(len(predictions), np.bool_)
     predictions = [p for p, keep in zip(predictions, kept, strict=True) if keep]
     shared = intersections(wanted, predictions)
-    union = np.array([region_area(region(r)) for r in wanted])[:, None] + areas[kept] - shared
-    iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return PictureMatch(iou, np.asarray(scores, np.float32)[kept])
+    of_regions, of_predictions = np.array([region_area(region(r)) for r in wanted])[:, None], areas[kept]
+    iou, region_shares, prediction_shares = (
+        np.divide(shared, of, out=np.zeros_like(shared), where=of > 0)
+        for of in (of_regions + of_predictions - shared, of_regions, of_predictions)
+    )
+    return PictureMatch(iou, np.asarray(scores, np.float32)[kept], region_shares, prediction_shares)
 
 
 def score(
     pictures: Sequence[PictureMatch], threshold: float, *, iou: float = 0.5, matching: Matching = "greedy"
 ) -> Score:
     """The figures of a set with the predictions that score at least `threshold`; pairs match at an IoU over `iou`."""
-    hits = regions = predictions = 0
+    hits, regions, predictions, right = 0.0, 0, 0, 0.0
     for picture in pictures:
         kept = picture.scores >= np.float32(threshold)
-        hits += MATCHINGS[matching](picture.iou[:, kept] > iou)
+        if matching == "deteval":
+            found, correct = credits(picture.of_regions[:, kept], picture.of_predictions[:, kept])
+        else:
+            found = correct = MATCHINGS[matching](picture.iou[:, kept] > iou)
+        hits, right = hits + found, right + correct
         regions += len(picture.iou)
         predictions += int(kept.sum())
-    return Score(threshold, hits, regions, predictions)
+    return Score(threshold, hits, regions, predictions, right)
 
 
 def sweep(
@@ -130,12 +148,12 @@ def gain_interval(
 
 def _drawn(pictures: Sequence[PictureMatch], threshold: float, matching: Matching, draws: int) -> NDArray[np.float64]:
     single = [score([picture], threshold, matching=matching) for picture in pictures]
-    counts = np.array([(s.hits, s.regions, s.predictions) for s in single]).reshape(-1, 3)
+    counts = np.array([(s.hits, s.regions, s.predictions, s.right) for s in single]).reshape(-1, 4)
     if not len(counts):
         return np.zeros(draws)
     rng = np.random.default_rng(0)  # draw by draw: all at once would be gigabytes for a large set
     totals = (counts[rng.integers(len(counts), size=len(counts))].sum(axis=0) for _ in range(draws))
-    return np.array([Score(threshold, *(int(n) for n in total)).hmean for total in totals])
+    return np.array([Score(threshold, *total.tolist()).hmean for total in totals])
 
 
 def _interval(hmeans: NDArray[np.float64]) -> tuple[float, float]:
@@ -177,4 +195,4 @@ def _augment(region: int, matches: NDArray[np.bool_], owner: dict[int, int], see
     return False
 
 
-MATCHINGS = {"greedy": greedy_hits, "maximum": maximum_hits}
+MATCHINGS: dict[str, Callable[[NDArray[np.bool_]], int]] = {"greedy": greedy_hits, "maximum": maximum_hits}
