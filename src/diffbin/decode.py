@@ -78,7 +78,9 @@ def in_doubt(prob: ProbMap, threshold: float, stride: int) -> bool:
     """
     doubtful = ((prob > threshold / 4) & (prob < threshold)).view(np.uint8)
     side_px = -(-THICK_PX // stride) | 1  # a square has a middle
-    return cv2.countNonZero(cv2.erode(doubtful, np.ones((side_px, side_px), np.uint8))) > DOUBTFUL * prob.size
+    square = np.ones((side_px, side_px), np.uint8)
+    thick = cv2.erode(doubtful, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)  # at the rim, too
+    return cv2.countNonZero(thick) > DOUBTFUL * prob.size
 
 
 class _Place(NamedTuple):

@@ -37,6 +37,9 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
     at = len(BEGINS) if content.startswith(BEGINS) else len(content)
     while content[at : at + 1] == b"\xff" and at + 9 <= len(content):
         marker = content[at + 1]
+        if marker == 0xFF:  # as many as one likes may stand before a marker (B.1.1.2)
+            at += 1
+            continue
         yield marker, at
         if marker == SCAN:
             return

@@ -25,6 +25,7 @@ MULTIPLE_PX = 128  # to which closer looks are padded: their sizes are many, and
 FARTHER = (0.4, 0.16)  # of the first input: letters over a fifth of its short side want the one, over a half the other
 LARGE_PX = 40  # in such a smaller input; what is lower there the first look would have read
 KNOWN_RATIO = 0.3  # of its area that is covered, from where a text is one that was found nearer
+INSIDE_RATIO, LETTER_RATIO = 0.9, 0.5  # of its area and of the word's height, from where a region is a letter of a word
 LARGEST_SIZE = 4096  # that --size takes
 
 
@@ -58,14 +59,18 @@ def large(found: Detections, resize: Resize) -> Detections:
 def joined(near: Detections, far: Detections, sure: float) -> Detections:
     """`near`, and what `far` has more.
 
-    Where both have the same text, what has the score `sure` stays and what has not goes, near comes before far.
+    Where both have the same text, what has the score `sure` stays and what has not goes, near comes before far. Of a
+    word that is new the letters go that were found near; small print in it stays.
     """
     areas, covered = np.array([area(p) for p in far.polygons]), intersections(far.polygons, near.polygons)
     told = covered[:, near.scores >= sure].sum(axis=1)
     told = np.where(far.scores >= sure, told, covered.sum(axis=1))
     far = _those(far, told < KNOWN_RATIO * areas)
-    areas, covered = np.array([area(p) for p in near.polygons]), intersections(near.polygons, far.polygons)
-    pieces = (near.scores < sure) & (covered[:, far.scores >= sure].sum(axis=1) > areas / 2)
+    new = _those(far, far.scores >= sure)
+    areas, covered = np.array([area(p) for p in near.polygons]), intersections(near.polygons, new.polygons)
+    tall = np.greater.outer(_heights(near), LETTER_RATIO * np.array(_heights(new)))
+    letters = (tall & (covered > INSIDE_RATIO * areas[:, None])).any(axis=1)
+    pieces = letters | ((near.scores < sure) & (covered.sum(axis=1) > areas / 2))
     near = _those(near, ~pieces)
     return Detections([*near.polygons, *far.polygons], np.concatenate([near.scores, far.scores]), near.size)
 

@@ -25,8 +25,8 @@ from diffbin.image import Resize
 from diffbin.rgb import Picture
 
 Tile: TypeAlias = Literal["off", "again", "auto"] | int
-"""How pictures are looked at: once, twice where their text is small, that or in tiles, or in tiles of this side in
-pixels."""
+"""How pictures are looked at: once, again where their text is too small or too large, that or in tiles, or in tiles of
+this side in pixels."""
 
 WORDS: dict[str, Literal["off", "again", "auto"]] = {"off": "off", "again": "again", "auto": "auto"}
 OVERLAP_RATIO = 1 / 6  # of a tile's side, shared with the next at least: a word cut by one tile is whole in the other

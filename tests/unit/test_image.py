@@ -273,6 +273,8 @@ def test_what_telephones_append_to_a_jpeg(kind: str) -> None:
     assert load_for(content, config).picture.shape == (75, 100, 3)
     assert np.abs(load(content).astype(int) - np.asarray(picture)).mean() < 12
     assert jpeg.ends(content) and not jpeg.ends(content[: content.index(b"\xff\xda") + 200])
+    filled = content[:2] + b"\xff\xff" + content[2:]  # as is allowed before a marker
+    assert jpeg.ends(filled) and jpeg.size(filled) == (300, 400)
     with pytest.raises(InputError, match="damaged"):
         load(content[: content.index(b"\xff\xda") + 200])
 

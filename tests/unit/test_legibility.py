@@ -306,6 +306,10 @@ def square(left: float, side: float) -> NDArray[np.float32]:
         ([(0, 10, 0.9)], [(20, 50, 0.9)], [0, 20]),  # another text
         ([(0, 40, 0.9)], [(0, 50, 0.95)], [0]),  # the same, and near it is better seen
         ([(0, 20, 0.9)], [(0, 50, 0.9)], [0, 0]),  # something in it, as small print
+        ([(0, 30, 0.9)], [(0, 50, 0.9)], [0]),  # so much of it that it is known
+        ([(0, 30, 0.9)], [(0, 56, 0.95)], [0]),  # a letter
+        ([(-8, 30, 0.9)], [(0, 56, 0.9)], [-8, 0]),  # what reaches out is none
+        ([(0, 20, 0.5)], [(0, 50, 0.6)], [0, 0]),  # neither is sure
         ([(0, 40, 0.5)], [(0, 50, 0.9)], [0]),  # a piece of it goes
         ([(0, 40, 0.5)], [(0, 50, 0.6)], [0]),  # neither is sure: near
         ([(0, 40, 0.5)], [(100, 50, 0.6)], [0, 100]),
@@ -323,7 +327,8 @@ def test_what_is_seen_near_and_far_is_joined(
     joined = legibility.joined(first, second, 0.8)
     assert [polygon[0, 0] for polygon in joined.polygons] == kept and joined.size == (200, 200)
     if kept == [0] and near:
-        assert joined.scores[0] == np.float32(far[0][2] if far[0][2] >= 0.8 > near[0][2] else near[0][2])
+        stays = far if far[0][2] >= 0.8 > near[0][2] or far[0][1] == 56 else near
+        assert joined.scores[0] == np.float32(stays[0][2])
 
 
 def test_clear_maps_leave_no_doubt() -> None:
@@ -332,6 +337,11 @@ def test_clear_maps_leave_no_doubt() -> None:
     prob[40:60, 20:80] = 0.9
     prob[36:40, 20:80] = 0.3  # a rim
     assert not in_doubt(prob, 0.5, 2)
+    prob[:4] = 0.3  # one of text that the picture cuts
+    prob[70:76, 20:26] = 0.3  # a spot
+    assert not in_doubt(prob, 0.5, 2)
+    prob[70:78, 20:60] = 0.15
+    assert in_doubt(prob, 0.5, 2)
     prob[70:78, 20:60] = 0.3
     assert in_doubt(prob, 0.5, 2) and not in_doubt(prob, 0.25, 2)
     assert not in_doubt(prob, 0.5, 1)  # of a map as large as the input these are thin

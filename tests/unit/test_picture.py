@@ -1,4 +1,5 @@
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,15 @@ def test_jpeg_2000_is_seen_as_users_models_see_it(tmp_path: Path, mode: str) -> 
     np.testing.assert_array_equal(read_picture(path), load(path))
 
 
+def test_a_bitmap_whose_fourth_byte_is_nothing_is_not_transparent(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 5, 4), np.uint8)
+    pixels[:, :, 3] = 0
+    head = struct.pack("<IiiHHIIiiII3I", 40, 5, -3, 1, 32, 3, 60, 2835, 2835, 0, 0, 0xFF0000, 0xFF00, 0xFF)
+    path = tmp_path / "a.bmp"
+    path.write_bytes(struct.pack("<2sIHHI", b"BM", 66 + 60, 0, 0, 66) + head + pixels.tobytes())
+    np.testing.assert_array_equal(read_picture(path), pixels[:, :, 2::-1])
+
+
 @pytest.mark.parametrize("dtype", [cv2.CV_16UC1, cv2.CV_16UC4])
 def test_sixteen_bits_are_seen_as_users_models_see_them(tmp_path: Path, dtype: int) -> None:
     shape, path = ((30, 40) if dtype == cv2.CV_16UC1 else (30, 40, 4)), tmp_path / "a.png"
@@ -60,6 +70,15 @@ def test_sixteen_bits_are_seen_as_users_models_see_them(tmp_path: Path, dtype: i
         stored.save(path, exif=exif)
     assert load(path).shape == (40, 30, 3) and read_picture(path).shape == (30, 40, 3)
     np.testing.assert_array_equal(open_picture(path, upright=True).read()[0], load(path))
+
+
+def test_pages_after_the_first_are_none_of_the_label(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    first = Image.fromarray(soft(80, 120))
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[first])
+    assert read_picture(tmp_path / "a.tif").shape == (80, 120, 3) and not list(recwarn)
+    Image.fromarray(np.zeros((9, 9), np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(InputError, match=r"The picture .*b\.tif has 32 bits a pixel, and its white is not known"):
+        read_picture(tmp_path / "b.tif")
 
 
 @pytest.mark.parametrize("compression", ["raw", "zstd"])

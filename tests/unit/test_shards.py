@@ -120,7 +120,7 @@ def test_packing_is_repeatable_and_leaves_nothing_half_done(tmp_path: Path) -> N
     cv2.imwrite(str(tmp_path / "a" / "img_3.png"), np.zeros((80, 120, 3), np.uint8))
     whole = (tmp_path / "a" / "img_2.jpg").read_bytes()
     (tmp_path / "a" / "img_2.jpg").write_bytes(whole[: len(whole) - 20])
-    with pytest.raises(InputError, match=r"img_2\.jpg is cut off"):
+    with pytest.raises(InputError, match=r"img_2\.jpg is damaged"):
         pack(source, out=tmp_path / "z", shard_mb=1)
     (tmp_path / "a" / "img_2.jpg").write_bytes(whole)
     assert pack(source, out=tmp_path / "z", shard_mb=1)

@@ -67,8 +67,8 @@ def _clear(folder: Path) -> None:
 
 def _add_sample(tar: tarfile.TarFile, key: str, picture: Picture, reader: str, decoded: bool) -> None:
     found = picture.open()
-    if found.content.startswith(jpeg.BEGINS) and not jpeg.ends(found.content):  # others are decoded for their size
-        raise InputError(f"The picture {picture.image} is cut off; remove or replace it.")
+    if not jpeg.ends(found.content):
+        found.read()  # it may be cut off; other formats were decoded for their size
     if decoded or found.turned:  # in shards, labels are of pictures as stored
         _add(tar, key + ".ppm", dump_raw(found.read()[0]))
     else:

@@ -37,7 +37,7 @@ def write_weights(path: Path, rows: Iterable[PictureWeight]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(PictureWeight._fields)
     for row in sorted(rows, key=lambda row: -row.weight):
-        table.writerow((row.picture, f"{row.weight:.4f}", *row[2:]))
+        table.writerow((row.picture, f"{row.weight:.4f}", f"{row.hits:g}", row.regions, row.predictions))
     write_whole(path, text.getvalue().encode(errors="surrogateescape"))
 
 

@@ -41,7 +41,7 @@ class Score:
     """Counts at one score threshold, and the shares that follow from them.
 
     `hits` is what of the regions is found, `right` what of the predictions is right: as many, but with "deteval", where
-    some count in part.
+    some count in part, and one that two regions meet counts twice.
     """
 
     threshold: float
@@ -99,7 +99,9 @@ def score(
     pictures: Sequence[PictureMatch], threshold: float, *, iou: float = 0.5, matching: Matching = "greedy"
 ) -> Score:
     """The figures of a set with the predictions that score at least `threshold`; pairs match at an IoU over `iou`."""
-    hits, regions, predictions, right = 0.0, 0, 0, 0.0
+    hits: float = 0
+    right: float = 0
+    regions = predictions = 0
     for picture in pictures:
         kept = picture.scores >= np.float32(threshold)
         if matching == "deteval":
