@@ -580,6 +580,8 @@ def test_eval(io: Run, model_file: Path, pages: Path) -> None:
     table = (pages / "hard.csv").read_text().splitlines()
     assert code == 0 and table[0] == "picture,weight,hits,regions,predictions" and len(table) == 3
     assert {line.split(",")[0] for line in table[1:]} == {"img_1.png", "img_2.png"}
+    code, out, _ = run(*io, "eval", *where, "--matching", "deteval", "--part", "1:")
+    assert code == 0 and "DetEval as of Total-Text" in out
     for bad in (("--matching", "best"), ("--format", "xml"), ("--part", "9:")):
         code, _, err = run(*io, "eval", *where, *bad)
         assert code == 2 and err.startswith("diffbin: ")

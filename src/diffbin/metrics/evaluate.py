@@ -55,8 +55,7 @@ class Report:
             return {"score_threshold": s.threshold, **shares, **counts(s)}
 
         def counts(s: Score) -> dict[str, float]:
-            names = ("hits", "regions", "predictions", "right")
-            return {name: int(value) if (value := round(getattr(s, name), 4)) % 1 == 0 else value for name in names}
+            return {name: round(getattr(s, name), 4) for name in ("hits", "regions", "predictions", "right")}
 
         bounds = [round(v, 4) for v in self.interval] if self.pictures >= FEWEST else None  # see `interval_text`
         return {
