@@ -22,9 +22,9 @@ check: setup ## format, lint, types and the default tests; under a minute
 	@# a thread each: the workers fill the cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
-test: setup ## every test; the slow ones, which start processes and take times, one after the other
+test: setup ## every test; of the slow ones, which start processes of their own, two at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
-	$(BIN)/python -m pytest -m slow --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --durations=15
 
 figures: setup ## the pictures of the documentation
 	$(BIN)/python docs/figures.py
