@@ -1,10 +1,10 @@
 """Pages of print: `python -m benchmarks.prints`.
 
 A4 pages at the dots per inch that a PDF is drawn at, each of lines of one size in letters of Pillow's own font (a
-sans-serif), black on white, and the same as if photographed by a telephone: 4000 x 3000 pixels, lying on a table, a
-little askew, in uneven light, with some blur and noise. For models and ways to look: how many of the lines, or of the
-words, are found at an IoU over 0.5, and how many of the lines once the words are joined. There is no wear here, and no
-fold, so real ones do worse.
+sans-serif), black on white, the same as if photographed by a telephone: 4000 x 3000 pixels, lying on a table, a little
+askew, in uneven light, with some blur and noise, and the same turned by a quarter. For models and ways to look: how
+many of the lines, or of the words, are found at an IoU over 0.5, and how many of the lines once the words are joined.
+There is no wear here, and no fold, so real ones do worse.
 """
 
 from collections.abc import Callable
@@ -84,7 +84,16 @@ def photographed(points: int, seed: int) -> Page:
     return np.clip(picture, 0, 255).astype(np.uint8), moved[0], moved[1]
 
 
-KINDS: dict[str, Callable[[int, int], Page]] = {"printed": printed, "photographed": photographed}
+def on_its_side(points: int, seed: int) -> Page:
+    """The same page turned by a quarter, against the clock."""
+    sheet, *kinds = printed(points, seed)
+    lines, words = ([np.stack([quad[:, 1], A4[1] - quad[:, 0]], axis=1) for quad in quads] for quads in kinds)
+    return np.ascontiguousarray(np.rot90(sheet)), lines, words
+
+
+KINDS: dict[str, Callable[[int, int], Page]] = {
+    "printed": printed, "photographed": photographed, "on its side": on_its_side
+}  # fmt: skip
 
 
 def measure(model: str, tile: str, short_px: int | None, kind: str, *, joined: bool) -> list[str]:

@@ -160,9 +160,10 @@ def detect(
     """Find text. Prints or writes one answer a picture, in pixels of the upright original."""
     from diffbin import batch
     from diffbin.answers import ANSWERS, Output
-    from diffbin.detector import Detector, adjusted
+    from diffbin.detector import Detector
     from diffbin.files import make_folder
     from diffbin.image import SUFFIXES
+    from diffbin.settings import adjusted
 
     output = Output(folder=out, format=format_, draw=draw, crop=crop, resume=resume)
     jobs = batch.plan(sources, output)
@@ -211,10 +212,13 @@ def label(
     tile: options.Tile = "again",
 ) -> None:
     """Label pictures by a model, in the format icdar, to train another model on (pseudo-labels)."""
-    from diffbin.detector import Detector, adjusted
+    from diffbin.detector import Detector
     from diffbin.pseudo_labels import Rule, label_pictures
+    from diffbin.settings import adjusted
 
-    rule = Rule(model, keep=keep, ignore=ignore, empty=empty)
+    said = [] if polygons is None else ["--polygons" if polygons else "--quads"]
+    said += [f"--set {setting}" for setting in settings or []] + ([f"--tile {tile}"] if tile != "again" else [])
+    rule = Rule(model, keep=keep, ignore=ignore, empty=empty, options=" ".join(said))
     detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
     detector = adjusted(detector, settings, polygons=polygons)
     with counting("labelling") as told:

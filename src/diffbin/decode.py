@@ -32,6 +32,8 @@ ProbMap = NDArray[np.float32]
 Rectangle = NDArray[np.float64]  # `(5,)`: its middle's x and y, width, height, degrees
 THICK_PX = 10  # of the input: the strokes of letters that are too large for it; rims of text are thinner
 DOUBTFUL = 0.001  # of a map's pixels, in the middle of such strokes
+LONG_RATIO = 1.5  # of the sides of a region's box, from where it is told whether its text runs along or down
+STEEP_RATIO = 0.5  # of the lengths of what runs up or down and of what runs along, from where text may be missed
 SQUARE_RATIO = 1.4  # of the sides of a quad that is set upright, at most: longer ones have an angle
 
 
@@ -81,6 +83,23 @@ def in_doubt(prob: ProbMap, threshold: float, stride: int) -> bool:
     square = np.ones((side_px, side_px), np.uint8)
     thick = cv2.erode(doubtful, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)  # at the rim, too
     return cv2.countNonZero(thick) > DOUBTFUL * prob.size
+
+
+def steep(found: Detections) -> bool:
+    """Whether a good part of what is found runs up or down, as where a photograph lies on its side.
+
+    Networks that learn from upright pictures find a third of such text, and what they find has low scores, so `found`
+    is to have these, too.
+    """
+    along, down = (lengths(found, down=way).sum() for way in (False, True))
+    return bool(down > 0 and down >= STEEP_RATIO * along)
+
+
+def lengths(found: Detections, *, down: bool = False) -> NDArray[np.float32]:
+    """`(len,)` widths in pixels of the regions that are clearly wider than high, 0 of others; or, `down`, heights."""
+    left, top, right, bottom = found.boxes().T
+    short, long = (right - left, bottom - top) if down else (bottom - top, right - left)
+    return np.where(long > LONG_RATIO * short, long, np.float32(0))
 
 
 class _Place(NamedTuple):

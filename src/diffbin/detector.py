@@ -1,9 +1,9 @@
 """The inference path, top to bottom."""
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import decode, in_doubt
+from diffbin.decode import decode, in_doubt, steep
 from diffbin.detections import Detections
 from diffbin.engines import Engine, Runtime
-from diffbin.errors import ConfigError, InputError
+from diffbin.errors import ConfigError
 from diffbin.files import MAX_BYTES, Readable, read_open
 from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.legibility import LARGEST_SIZE
-from diffbin.overrides import override
 from diffbin.plain import from_dict, to_dict
 from diffbin.rgb import Picture
 
@@ -39,12 +38,13 @@ class Detector:
     `preprocess` replace the model's own settings. `engine` is "onnx", "openvino" or "torch", `device` "cpu", "cuda" or
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
-    be lost: "again" once more, at a larger size where most of it is small, and at smaller ones where nothing is found
-    or letters are too large, unless `preprocess` has another size than the model's; "auto" so, or very large ones in
-    tiles; a number in tiles of that side in pixels; "off" as all others. Pages of documents, see `diffbin.pages`, are
-    seen at their own size, up to 4.4 million pixels, unless `preprocess` has another than the model's. One detector may
-    be shared by threads. Raises `ModelError`; `DependencyError` for an engine or a device that is not there,
-    `ConfigError` for a precision, a number of threads or a `tile`.
+    be lost: "again" once more, at a larger size where most of it is small, at smaller ones where nothing is found or
+    letters are too large, and turned by a quarter where much of it runs up or down, unless `preprocess` has another
+    size than the model's; "auto" so, or very large ones in tiles; a number in tiles of that side in pixels; "off" as
+    all others. Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless
+    `preprocess` has another than the model's. One detector may be shared by threads. Raises
+    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number
+    of threads or a `tile`.
     """
 
     def __init__(
@@ -186,31 +186,64 @@ class Detector:
         source: ImageSource,
         picture: Picture | None = None,
     ) -> Detections:
-        """As `regions`; where text is too small, too large or not found, it looks again, or warns, as `tile` says.
+        """As `regions`; where text is too small, too large, steep or not found, it looks again, or warns, as `tile`
+        says.
 
         `batch` is what `prepare` made. Without `picture`, or where that has fewer pixels, it is loaded again for a
         closer look, so that a stream need not hold all that are under way. What is looked at again depends on what has
         the model's own least score, whatever score is asked for.
         """
-        prob = resize.crop(prob)
-        found = self._decoded(prob, resize, self._lenient)
-        large = self._farther(batch, resize) if self._looks_again and self._in_doubt(prob, found) else found[:0]
+        look = legibility.Look(batch, resize, source, picture)
+        found = self._decoded(resize.crop(prob), resize, self._unsure)
+        if self._looks_again and steep(found):
+            found = self._from_two_sides(look, prob, found)
+        else:
+            found = self._seen(look, prob, found)
+        return found.filter(self.decode.score_threshold)
+
+    def _from_two_sides(self, look: legibility.Look, prob: NDArray[np.float32], found: Detections) -> Detections:
+        """The text of a picture as it is or turned by a quarter, as it is seen better, and what runs along in the
+        other; `found` is that of `prob`, the map of the first look."""
+        side = look.on_its_side()
+        side_prob = self.engine.run(side.batch)[0, 0]
+        side_found = self._decoded(side.resize.crop(side_prob), side.resize, self._unsure)
+        first, second = self._sure(found), self._sure(side_found)
+        if legibility.surer(second, first):
+            main = legibility.upright(self._seen(side, side_prob, side_found), side.resize)
+            other = legibility.along(first)
+        else:
+            main = self._seen(look, prob, found)
+            other = legibility.upright(legibility.along(second), side.resize)
+        joined = legibility.joined(main, other, self.engine.recipe.decode.score_threshold)
+        return joined.in_reading_order(self.decode.reading)
+
+    def _seen(self, look: legibility.Look, prob: NDArray[np.float32], found: Detections) -> Detections:
+        """The text of a picture of whose first look `prob` is the map and `found` what is found."""
+        resize, prob = look.resize, look.resize.crop(prob)
+        found, whole = found.filter(self._lenient.score_threshold), None
+        large = self._farther(look.batch, resize) if self._looks_again and self._in_doubt(prob, found) else found[:0]
         found = self._joined(found, large)
         if resize.ratio >= legibility.SHRUNK:  # nearly all photographs: nothing is measured of them
-            return found.filter(self.decode.score_threshold)
+            return found
         while (wanted := legibility.wanted_ratio(self._sure(found), resize)) > resize.ratio and self._looks_again:
-            picture = self._whole(source, resize.original, picture)
-            if picture is None:
-                return found.filter(self.decode.score_threshold)
+            whole = look.whole() if whole is None else whole
+            if whole is None:
+                return found
             padded = max(self.preprocess.multiple_px, legibility.MULTIPLE_PX)
             closer = Resize.by(resize.original, wanted, replace(self.preprocess, multiple_px=padded))
-            prob, resize = self._closer(picture, closer, prob), closer
+            prob, resize = self._closer(whole, closer, prob), closer
             found = self._joined(self._decoded(prob, resize, self._lenient), large)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
-            legibility.warn_of_size(source, resize)
+            legibility.warn_of_size(look.source, resize)
         elif wanted > resize.ratio:
-            legibility.warn_of_found(source, resize, wanted, self.preprocess)
-        return found.filter(self.decode.score_threshold)
+            legibility.warn_of_found(look.source, resize, wanted, self.preprocess)
+        return found
+
+    @property
+    def _unsure(self) -> Decode:
+        """What finds all that `_lenient` does, and what tells how text runs."""
+        own = self.engine.recipe.decode.score_threshold * legibility.UNSURE_RATIO
+        return replace(self.decode, score_threshold=min(self.decode.score_threshold, own))
 
     @property
     def _lenient(self) -> Decode:
@@ -244,17 +277,6 @@ class Detector:
         least = self.engine.recipe.decode.score_threshold
         return legibility.joined(near, far, least).in_reading_order(self.decode.reading)
 
-    def _whole(self, source: ImageSource, size: tuple[int, int], picture: Picture | None) -> Picture | None:
-        """The picture with all its pixels, `picture` where that has them; None with a warning where it can be read no
-        more, as from a pipe, or has another size now."""
-        with suppress(InputError):
-            if picture is None or picture.shape[:2] != size:
-                picture = load_for(source, None).picture
-            if picture.shape[:2] == size:
-                return picture
-        legibility.warn_of_change(source)
-        return None
-
     def _closer(self, picture: Picture, resize: Resize, coarse: NDArray[np.float32]) -> NDArray[np.float32]:
         """The map of another look, with the large text of the one before, whose map is `coarse`."""
         fine = resize.crop(self.engine.run(resize.apply(picture, self.preprocess))[0, 0])
@@ -271,30 +293,3 @@ class Detector:
         stride, known = own.model.map_stride, own.preprocess
         found = decode(prob, settings, scale=resize.scale, size=size, stride=stride, known=known)
         return found.clip().in_reading_order(self.decode.reading)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Those of a model that may be others than its own."""
-
-    preprocess: Preprocess
-    decode: Decode
-
-
-def adjusted(
-    detector: Detector,
-    settings: Sequence[str] | None = None,
-    *,
-    size: int | None = None,
-    score: float | None = None,
-    polygons: bool | None = None,
-) -> Detector:
-    """The detector as the options of a command have it; of None the model's own stays. `settings` are texts like
-    `decode.unclip_ratio=1.8`. Raises `ConfigError` for what is no setting, or none of its values."""
-    if settings:
-        asked = override(Settings(preprocess=detector.preprocess, decode=detector.decode), settings)
-        detector = Detector(detector.engine, decode=asked.decode, preprocess=asked.preprocess, tile=detector.tile)
-    changes: dict[str, object] = {} if polygons is None else {"shape": "polygon" if polygons else "quad"}
-    if score is not None:
-        changes["score_threshold"] = score
-    return (detector.with_size(size) if size else detector).with_decode(**changes)

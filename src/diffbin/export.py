@@ -73,10 +73,14 @@ def with_settings(model: str, out: Path, recipe: Recipe, *, chosen: str) -> None
         return
     graph = onnx.load(str(path))
     stored = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == METADATA_KEY))
-    old = {f"{name} at former settings" if name in OF_SETTINGS else name: text for name, text in stored["card"].items()}
-    content = {**stored, "recipe": to_dict(recipe), "card": {**old, "settings": chosen}}
-    onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
+    content = {**stored, "recipe": to_dict(recipe), "card": {**former(stored["card"]), "settings": chosen}}
+    onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(content)})
     write_whole(out, graph.SerializeToString())
+
+
+def former(card: dict[str, str]) -> dict[str, str]:
+    """The card of a model whose settings are others now."""
+    return {f"{name} at former settings" if name in OF_SETTINGS else name: text for name, text in card.items()}
 
 
 def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
@@ -138,7 +142,7 @@ def add_metadata(
 ) -> onnx.ModelProto:
     """Puts the settings, the card, and what is told besides, where `OnnxEngine` reads them."""
     content = {"version": __version__, "precision": precision, "recipe": to_dict(recipe), "card": card, **more}
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(content, ensure_ascii=False)})
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(content)})
     return model
 
 

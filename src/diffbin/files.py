@@ -46,6 +46,11 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_text(path: Path, text: str) -> None:
+    """The same of a text in UTF-8, with escapes for what has none, as a file name that is in no encoding."""
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Waits until nobody else is in a block locked by the same `path`: a file made for this alone, which stays.

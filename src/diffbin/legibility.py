@@ -1,20 +1,24 @@
 """Text that is lost since it is seen too small, or too large: how that is told by what is found, and what is said."""
 
 import math
+from contextlib import suppress
 from itertools import compress
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.config import Preprocess
+from diffbin.decode import lengths
 from diffbin.detections import Detections
-from diffbin.errors import SmallTextWarning, warn
-from diffbin.geometry import area, intersections
-from diffbin.image import ImageSource, Resize
+from diffbin.errors import InputError, SmallTextWarning, warn
+from diffbin.geometry import area, clockwise, intersections
+from diffbin.image import ImageSource, Resize, load_for
 from diffbin.pages import MOST_PIXELS, Page
+from diffbin.rgb import Picture
 
 READABLE_PX = 11  # as seen by the network: of words of 10 to 12 a third is found, of lower ones nearly none
 SMALL_PX = 15  # the median of what is found on pages whose print is lost is lower; in photographs of streets it is not
@@ -26,6 +30,8 @@ FARTHER = (0.4, 0.16)  # of the first input: letters over a fifth of its short s
 LARGE_PX = 40  # in such a smaller input; what is lower there the first look would have read
 KNOWN_RATIO = 0.3  # of its area that is covered, from where a text is one that was found nearer
 INSIDE_RATIO, LETTER_RATIO = 0.9, 0.5  # of its area and of the word's height, from where a region is a letter of a word
+UNSURE_RATIO = 0.8  # of the model's least score: what has more tells how text runs, if it is not answered
+AS_MUCH = 0.75  # of the lengths of the text found, from where the picture turned may be seen better
 LARGEST_SIZE = 4096  # that --size takes
 
 
@@ -49,6 +55,62 @@ def from_farther(batch: NDArray[np.float32], near: Resize, far: Resize) -> NDArr
     for plane, small in zip(batch[0], smaller[0], strict=True):
         small[:h, :w] = cv2.resize(plane[:height, :width], (w, h), interpolation=cv2.INTER_AREA)
     return smaller
+
+
+class Look(NamedTuple):
+    """A first look at a picture, as it is or `turned` by a quarter, against the clock; see `Detector.answer`."""
+
+    batch: NDArray[np.float32]
+    resize: Resize
+    source: ImageSource
+    picture: Picture | None  # not turned
+    turned: bool = False
+
+    def on_its_side(self) -> "Look":
+        """The one at the picture turned, out of the same input."""
+        height, width = self.resize.resized
+        resize = Resize(*((w, h) for h, w in (self.resize.original, self.resize.resized, self.resize.padded)))
+        batch = np.zeros((1, 3, *resize.padded), np.float32)
+        batch[..., :width, :height] = np.rot90(self.batch[..., :height, :width], axes=(2, 3))
+        return self._replace(batch=batch, resize=resize, turned=True)
+
+    def whole(self) -> Picture | None:
+        """The picture with all its pixels, turned as this look is; None with a warning where it can be read no more, as
+        from a pipe, or has another size now."""
+        size, picture = self.resize.original, self.picture
+        wanted = size[::-1] if self.turned else size
+        with suppress(InputError):
+            if picture is None or picture.shape[:2] != wanted:
+                picture = load_for(self.source, None).picture
+            if picture.shape[:2] == wanted:
+                return np.ascontiguousarray(np.rot90(picture)) if self.turned else picture
+        warn_of_change(self.source)
+        return None
+
+
+def upright(found: Detections, turned: Resize) -> Detections:
+    """What was found in the picture turned by a quarter, against the clock, in pixels of the picture."""
+    width, height = turned.original
+    last = np.float32(width - 1 / turned.scale[1])  # points lie in the middle of the input's pixels
+    polygons = [clockwise(np.stack([last - polygon[:, 1], polygon[:, 0]], axis=1)) for polygon in found.polygons]
+    return Detections(polygons, found.scores, (height, width)).clip()
+
+
+def surer(side: Detections, first: Detections) -> bool:
+    """Whether text is seen better in the first of two answers: by the mean of its scores, longer text counting more,
+    unless it is much less text."""
+    means, totals = [], []
+    for found in (side, first):
+        left, top, right, bottom = found.boxes().T
+        longer = np.maximum(right - left, bottom - top)
+        totals.append(longer.sum())
+        means.append(found.scores @ longer / max(longer.sum(), 1.0))
+    return bool(means[0] > means[1] and totals[0] >= AS_MUCH * totals[1])
+
+
+def along(found: Detections) -> Detections:
+    """The regions that are clearly wider than high."""
+    return _those(found, lengths(found) > 0)
 
 
 def large(found: Detections, resize: Resize) -> Detections:

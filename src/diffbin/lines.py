@@ -34,6 +34,7 @@ MAX_OVERLAP_RATIO = 0.5
 DETAIL_RATIO = 0.05  # of the height: the outline's points may miss the exact one by so much
 TALL_RATIO = 1.5  # of height to width, from which on a region may be text that runs downwards, or an I
 REACH_RATIO = 2.3  # of a word's height: no neighbour by the rules above is farther away, for one of twice its height
+QUARTER = np.array([[0, -1], [1, 0]], np.float32)  # turns what runs downwards to run along
 AT_ONCE = 256  # words that are compared with all others
 
 Pairs = list[tuple[int, int]]
@@ -57,15 +58,13 @@ def lines(detections: Detections) -> list[Line]:
     """The regions of each line, in the order that the detections have; a region beside no other is a line by itself.
 
     It is not known how the text of a region runs. What is long runs along; what is tall is first taken for a narrow
-    letter of a line whose other words are not tall, and then for text that runs downwards or steeply.
+    letter of a line whose other words are not tall, and then for text that runs downwards or steeply. Where more is
+    tall than long, as on a page that lies on its side, it is the other way round.
     """
     polygons = detections.polygons
-    lying = [_along(polygon, lying=True) for polygon in polygons]
-    tall = np.array([math.dist(q[0], q[3]) > TALL_RATIO * math.dist(q[0], q[1]) for q in lying], np.bool_)
-    pairs = neighbours(lying, apart=tall)
-    alone = np.flatnonzero(tall & ~np.isin(np.arange(len(polygons)), np.array(pairs).ravel())).tolist()
-    steep = neighbours([_along(polygons[i], lying=False) for i in alone])
-    found = chains(len(polygons), [*pairs, *((alone[a], alone[b]) for a, b in steep)])
+    sides = np.array([(math.dist(q[0], q[1]), math.dist(q[0], q[3])) for q in map(_lying, polygons)]).reshape(-1, 2)
+    along, down = (a[a > TALL_RATIO * b].sum() for a, b in (sides.T, sides.T[::-1]))
+    found = _chained(polygons if along >= down else [polygon @ QUARTER for polygon in polygons])
     return [
         Line(
             polygons[line[0]] if len(line) == 1 else outline(polygons, line),
@@ -73,6 +72,20 @@ def lines(detections: Detections) -> list[Line]:
         )
         for line in sorted(found, key=min)
     ]
+
+
+def _chained(polygons: Sequence[Points]) -> list[list[int]]:
+    """The regions of each line, by index, where most text runs along."""
+    lying = [_lying(polygon) for polygon in polygons]
+    tall = np.array([math.dist(q[0], q[3]) > TALL_RATIO * math.dist(q[0], q[1]) for q in lying], np.bool_)
+    pairs = neighbours(lying, apart=tall)
+    alone = np.flatnonzero(tall & ~np.isin(np.arange(len(polygons)), np.array(pairs).ravel())).tolist()
+    steep = neighbours([_along(polygons[i], lying=False) for i in alone])
+    return chains(len(polygons), [*pairs, *((alone[a], alone[b]) for a, b in steep)])
+
+
+def _lying(polygon: Points) -> Points:
+    return _along(polygon, lying=True)
 
 
 def _along(polygon: Points, *, lying: bool) -> Points:

@@ -29,8 +29,8 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one pict
 Tile = Annotated[
     str,
     typer.Option(
-        help="again looks once more where most text is small, letters are too large or no text is found, unless a size "
-        "is given; auto so too, and in tiles; a number is their side in pixels; off looks once."
+        help="again looks once more where most text is small, letters are too large, text runs up or down or none is "
+        "found, unless a size is given; auto so too, and in tiles; a number is their side in pixels; off looks once."
     ),
 ]
 Size = Annotated[

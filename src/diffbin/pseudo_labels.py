@@ -34,13 +34,15 @@ class Rule:
     keep: float
     ignore: float
     empty: bool = False
+    options: str = ""  # others that decide what is found, as the command has them
 
     def __post_init__(self) -> None:
         if not 0 <= self.ignore <= self.keep <= 1:
             raise InputError(f"keep is {self.keep} and ignore is {self.ignore}; it must be 0 <= ignore <= keep <= 1.")
 
     def __str__(self) -> str:
-        return f"{self.model}, keep {self.keep:g}, ignore {self.ignore:g}{', empty ones too' if self.empty else ''}"
+        others = [", empty ones too"] * self.empty + [f", {self.options}"] * bool(self.options)
+        return f"{self.model}, keep {self.keep:g}, ignore {self.ignore:g}{''.join(others)}"
 
     def text(self, found: Detections) -> str | None:
         """The label file, a line `x1,y1,...,xn,yn,score` or `...,###` a region; None for a picture to leave out."""

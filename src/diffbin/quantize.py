@@ -155,7 +155,7 @@ def _compare(plain: Path, small: Path, judge: Source, picture: Path) -> Report:
             engine.run(batch)
             times.append(time.perf_counter() - start)
     ms = [1000 * statistics.median(times) for times in seconds]
-    hmeans = [report.fixed.hmean for report in reports]
+    hmeans = [report.fixed.hmean if report.fixed.hits else 0.0 for report in reports]  # of a set without text it is 1
     return Report(reports[0].pictures, hmeans[0], hmeans[1], ms[0], ms[1], calibrated_on=0)
 
 

@@ -139,6 +139,8 @@ def _faults(way: _Way, reference: _Way) -> Iterator[str]:
     exact = way.detector.engine.precision == reference.detector.engine.precision == "fp32"
     if not way.finite:
         yield "maps hold what is not a number"
+    if np.isnan(way.map_max) and not way.all:
+        yield "nothing could be compared: their maps have other sizes, and neither finds a region"
     ours, theirs, least = way.hmean, reference.hmean, AGREE if exact else AGREE_LESS
     if exact and way.map_max > MAP_MAX:
         yield f"maps differ by up to {way.map_max:.2g}, more than {MAP_MAX}"

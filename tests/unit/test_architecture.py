@@ -19,7 +19,7 @@ RANKS = {  # a module imports modules of lower ranks, and of its own package; th
     "layout": 2, "decode": 3, "draw": 3, "crop": 3, "pages": 3, "formats": 3, "metrics.iou": 3, "recipes": 3, "data": 3,
     "model": 3, "engines": 4, "tiling": 5, "legibility": 5, "zoo": 5, "zoo.download": 3, "zoo.layers": 4, "stream": 5,
     "detector": 6, "answers": 4, "leftovers": 5, "writer": 6,
-    "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
+    "settings": 7, "metrics": 7, "batch": 7, "pseudo_labels": 7, "serve": 8, "verify": 8, "train": 8, "export": 8,
     "quantize": 9, "bench": 9, "zoo.install": 9, "train.card": 9, "train.finetune": 9,
     "data.commands": 10, "metrics.commands": 10, "train.commands": 10, "zoo.commands": 10, "bench.commands": 10,
     "serve.commands": 10, "cli": 11, "__main__": 12,
@@ -119,7 +119,7 @@ def test_detection_tells_nobody(engine: str, model_file: Path, tmp_path: Path) -
 def test_one_picture_passes_through_few_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Own files whose code runs for `diffbin detect`, less loading the model (zoo, config) and the answer's writing."""
+    """Own files whose code runs for `diffbin detect`, less loading model and settings and writing the answer."""
     from diffbin import batch, cli, detector  # noqa: F401  # what runs as they are imported is none of it
 
     seen: set[str] = set()
@@ -138,6 +138,7 @@ def test_one_picture_passes_through_few_files(
     finally:
         sys.setprofile(None)
     assert capsys.readouterr().out.startswith('{"image": "img_925.jpg"')
-    beside = {"__init__", "zoo/__init__", "engines/__init__", "config", "plain", "answers", "writer", "formats/json"}
+    beside = {"__init__", "zoo/__init__", "engines/__init__", "config", "plain", "settings"}
+    beside |= {"answers", "writer", "formats/json"}
     assert seen - beside <= WAY
     assert len(WAY) <= 8

@@ -594,8 +594,9 @@ def test_label(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
     (pages / "images" / "img_3.png").write_bytes(b"not a picture")
     code, out, err = run(*io, *command, "--empty")
     assert code == 1 and out == "0 labelled, 0 left out, 2 done before, 1 failed\n" and "img_3.png" in err
-    code, _, err = run(*io, *command)
-    assert code == 2 and "another rule" in err
+    for other in ((), ("--quads",), ("--set", "decode.unclip_ratio=3"), ("--tile", "off")):
+        code, _, err = run(*io, *command, *other, *(["--empty"] * bool(other)))
+        assert code == 2 and "another rule" in err, other
 
 
 def test_lists_and_version(io: Run) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from conftest import SMALL, small_recipe
 from diffbin import export as export_module
+from diffbin import zoo
 from diffbin.cli import app
 from diffbin.config import Model, Recipe
 from diffbin.engines.onnx import OnnxEngine
@@ -48,11 +49,32 @@ def test_what_is_not_exported_is_one_sentence(model_file: Path, tmp_path: Path) 
         (model_file, ("--out", "m.onnx"), r"is exported already; .* diffbin tune"),
         (tmp_path / "w.safetensors", ("--out", "m.txt"), r"m\.txt must have a name that ends in \.onnx"),
         (tmp_path / "w.safetensors", ("--out", "m.onnx", "--weights", "w.pt"), r"ends in \.safetensors"),
+        (tmp_path / "w.safetensors", ("--out", "m.onnx", "--calibrate", "a.d"), "are for --int8, which is not given"),
     ):
         options = [tmp_path / word if "." in word else word for word in more]
         with pytest.raises(DiffbinError, match=said):
             app(["export", *map(str, (source, *options))], standalone_mode=False)
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_an_embedded_model_and_a_run_from_one_keep_their_card(tmp_path: Path) -> None:
+    card = OnnxEngine(zoo.MODELS["diffbin-words-fp32"]).card
+
+    def exported(source: object, *options: str) -> dict[str, str]:
+        out = tmp_path / "run" / "model.onnx"
+        app(["export", str(source), "--out", str(out), *options], standalone_mode=False)
+        return OnnxEngine(out).card
+
+    (tmp_path / "run").mkdir()
+    assert exported("diffbin-words-fp32") == card and card["trained on"]
+    weights = tmp_path / "run" / "model.safetensors"
+    weights.write_bytes(zoo.WEIGHTS["diffbin-words-fp32"].read_bytes())
+    assert exported(weights) == card
+    told = exported("diffbin-words-fp32", "--set", "decode.unclip_ratio=1.8")
+    assert told["validation at former settings"] == card["validation"] and "validation" not in told
+    (tmp_path / "card.json").write_text('{"summary": "caf\\udce9"}')
+    assert exported(weights, "--card", str(tmp_path / "card.json")) == {"summary": "caf\udce9"}
+    assert zoo.card_of(str(tmp_path / "w.safetensors")) == {}
 
 
 def test_a_model_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Training further on pictures of one's own."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from diffbin.errors import ConfigError, InputError, ModelError, TrainingError
 from diffbin.metrics.iou import PictureMatch, gain_interval
 from diffbin.model.checkpoints import write_weights
 from diffbin.model.dbnet import DBNet
-from diffbin.train.finetune import plan
+from diffbin.train.finetune import _check_held_back, plan
 from diffbin.train.settings import Text, measure, split, suit
 
 
@@ -125,6 +127,22 @@ def test_a_model_is_trained_further(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "2 pictures that were held back" in detector.engine.card["validation"]
     assert f"decode.mask_threshold={detector.decode.mask_threshold}" in card
     detector(page(2)[0])
+
+
+def test_a_run_goes_on_with_the_pictures_that_it_held_back(tmp_path: Path, model_file: Path) -> None:
+    """Two more pictures, before those held back in the order of names, and others would be."""
+    source, out = folder(tmp_path / "mine", 10), tmp_path / "run"
+    weights = str(model_file.with_name("w.safetensors"))
+    _check_held_back(plan(weights, source, []), out, resume=False)
+    (out / "checkpoints").mkdir()
+    (out / "checkpoints" / "step_00000001.pt").touch()
+    _check_held_back(plan(weights, source, []), out, resume=True)
+    for name in ("00", "01"):
+        shutil.copy(tmp_path / "mine" / "images" / "1.png", tmp_path / "mine" / "images" / f"{name}.png")
+        shutil.copy(tmp_path / "mine" / "gt" / "1.txt", tmp_path / "mine" / "gt" / f"{name}.txt")
+    with pytest.raises(TrainingError, match=r"learnt from 2 of the pictures that are held back now, '2\.png'"):
+        _check_held_back(plan(weights, source, []), out, resume=True)
+    assert json.loads((out / "held_back.json").read_text()) == ["4.png", "9.png"]
 
 
 def test_what_cannot_be_trained_further(tmp_path: Path, model_file: Path) -> None:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from conftest import DarkIsText
 from diffbin import Detector, legibility, options
-from diffbin.config import Preprocess
+from diffbin.config import Decode, Preprocess
 from diffbin.decode import in_doubt
 from diffbin.detections import Detections
 from diffbin.errors import InputError, SmallTextWarning
-from diffbin.geometry import rectangle_corners
+from diffbin.geometry import rectangle_corners, signed_area
 from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.pages import pages
 from diffbin.rgb import Picture
@@ -165,6 +165,7 @@ def test_a_large_jpeg_is_first_decoded_small_and_then_whole(monkeypatch: pytest.
         return found
 
     monkeypatch.setattr("diffbin.detector.load_for", load_watched)
+    monkeypatch.setattr("diffbin.legibility.load_for", load_watched)
     content = cv2.imencode(".jpg", scan(15, 40, (1600, 1200)))[1].tobytes()
     expected = Detector(DarkIsText(), tile="auto")(content)
     assert [shape[:2] for shape in loaded] == [(1600, 1200)]
@@ -411,3 +412,85 @@ def test_of_a_very_large_picture_looked_at_again_nothing_is_told_unless_that_is_
     with pytest.warns(SmallTextWarning, match="8000 x 6000 pixels and is seen at 0.2") as told:
         assert len(Detector(engine)(scan(80, 40, (8000, 6000)))) == 80
     assert len(told) == 1
+
+
+class Upright(Watched):
+    """Is sure of text that is wider than high, and of no other."""
+
+    recipe = replace(DarkIsText.recipe, decode=Decode(min_width_px=2.0, score_threshold=0.8))
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        prob = super().run(batch)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats((prob[0, 0] > 0).astype(np.uint8))
+        lies = boxes[:, cv2.CC_STAT_WIDTH] > boxes[:, cv2.CC_STAT_HEIGHT]
+        return np.asarray(prob * np.where(lies, 1, 0.7)[labels], np.float32)
+
+
+def bars(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (96, 128)) -> Picture:
+    """White, with black bars: left, top, right, bottom."""
+    sheet = np.full((*size, 3), 255, np.uint8)
+    for left, top, right, bottom in boxes:
+        sheet[top:bottom, left:right] = 0
+    return sheet
+
+
+LYING, STANDING = [(10, 10, 60, 20), (10, 30, 60, 40)], [(80, 10, 90, 80), (100, 10, 110, 80)]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "before", "now"),
+    [
+        (STANDING, 0, 2),
+        ([*LYING, *STANDING], 2, 4),
+        ([*LYING, (70, 10, 80, 40)], 2, 2),  # 30 pixels of 130 stand
+        ([*LYING, (70, 10, 80, 61)], 2, 3),  # 51
+        (LYING, 2, 2),
+        ([(10, 10, 30, 30)], 0, 0),  # a square
+    ],
+)
+def test_a_picture_whose_text_runs_up_or_down_is_looked_at_turned(
+    boxes: list[tuple[int, int, int, int]], before: int, now: int
+) -> None:
+    sheet, looked = bars(*boxes), Upright()
+    expected = Detector(DarkIsText())(sheet).boxes()
+    assert len(Detector(Upright(), tile="off")(sheet)) == len(Detector(Upright()).with_size(96)(sheet)) == before
+    found = Detector(looked)(sheet)
+    assert len(found) == now and found.size == (96, 128)
+    assert ((1, 3, 128, 96) in looked.shapes) == (now > before)
+    if before < now == len(expected):
+        assert np.abs(found.boxes() - expected).max() < 0.01, "not where they were, or in another order"
+        starts = [polygon.sum(axis=1).argmin() for polygon in found.polygons if signed_area(polygon) > 0]
+        assert starts == [0] * now
+    (result,) = Detector(Upright()).stream([sheet])
+    assert np.array_equal(result.get().boxes(), found.boxes())
+
+
+def test_columns_that_are_seen_well_stay_as_they_are() -> None:
+    class Columns(Upright):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            """See `Engine.run`; 0.95 for a picture that is wider than high, as the one here is."""
+            self.shapes.append(batch.shape)
+            return (batch[:, :1] < 0) * np.float32(0.95 if batch.shape[3] > batch.shape[2] else 0.9)
+
+    engine = Columns()
+    found = Detector(engine)(bars(*STANDING))
+    assert len(engine.shapes) == 2 and len(found) == 2 and np.allclose(found.scores, 0.95)
+
+
+def test_small_text_of_a_page_on_its_side_is_looked_at_closer() -> None:
+    page = np.ascontiguousarray(np.rot90(scan(15)))
+    engine = Upright()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (result,) = Detector(engine).stream([page])
+        found = Detector(Upright())(page)
+    assert len(found) == len(result.get()) == 15 and found.size == page.shape[:2]
+    first, turned, closer = engine.shapes
+    assert turned == (*first[:2], first[3], first[2]) and closer[2] > turned[2]
+    assert np.ptp(found.boxes()[:, [1, 3]], axis=1) == pytest.approx(255, abs=4)
+
+
+def test_another_score_is_asked_for_of_both_sides() -> None:
+    sheet = bars(*LYING, *STANDING)
+    assert [len(Detector(Upright()).with_decode(score_threshold=score)(sheet)) for score in (0.5, 0.99)] == [4, 4]

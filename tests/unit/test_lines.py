@@ -134,3 +134,18 @@ def test_lines_of_nothing() -> None:
 def test_lines_of_a_thousand_words_are_the_lines() -> None:
     rows = [[box(20 * i, 30 * j, 20 * i + 15, 30 * j + 10) for i in range(25)] for j in range(40)]
     assert [len(line.words) for line in lines(found(*(word for row in rows for word in row)))] == [25] * 40
+
+
+@pytest.mark.parametrize("degrees", [90, 270])
+def test_a_page_on_its_side_has_the_lines_it_has_upright(degrees: float) -> None:
+    """Its short words stand nearer to those of other lines than to their neighbours."""
+    rows = [(10, 60), (72, 86), (98, 108), (120, 190)]
+    boxes = [box(left, top, right, top + 16) for top in (10, 28, 46) for left, right in rows]
+
+    def found(degrees: float) -> set[frozenset[tuple[int, int]]]:
+        of = {turned(b, degrees).tobytes(): (i // 4, i % 4) for i, b in enumerate(boxes)}
+        polygons = [turned(b, degrees) for b in boxes]
+        page = Detections(polygons, np.ones(len(boxes), np.float32), (300, 300))
+        return {frozenset(of[polygon.tobytes()] for polygon in line.words.polygons) for line in lines(page)}
+
+    assert found(degrees) == found(0) == {frozenset((row, i) for i in range(4)) for row in range(3)}

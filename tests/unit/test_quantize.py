@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -35,6 +36,17 @@ def test_a_good_report_passes() -> None:
 def test_others_are_refused(change: dict[str, float], reason: str) -> None:
     with pytest.raises(ModelError, match=rf"a\.onnx was not written: .*{reason}"):
         quantize._check(replace(GOOD, **change), Path("a.onnx"))  # type: ignore[arg-type]
+
+
+def test_a_set_without_text_compares_nothing(model_file: Path, tmp_path: Path) -> None:
+    for name in ("images", "gt"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.full((96, 128, 3), 255, np.uint8))
+    (tmp_path / "gt" / "a.txt").touch()
+    judge = Source(images=str(tmp_path / "images"), labels=str(tmp_path / "gt"))
+    report = quantize._compare(model_file, model_file, judge, tmp_path / "images" / "a.png")
+    with pytest.raises(ModelError, match="nothing to compare"):
+        quantize._check(report, Path("a.onnx"))
 
 
 def test_folders_without_pictures_and_options_that_lack(

@@ -180,6 +180,20 @@ def test_loggers_that_cannot_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(TrainingError, match="mlflow cannot begin: not logged in"):
         open_loggers(("mlflow",), Place(tmp_path, small_recipe(tmp_path), 0))
 
+    class Unreachable(CsvLogger):
+        def close(self) -> None:
+            super().close()
+            raise ConnectionError("no network")
+
+    monkeypatch.setitem(loggers.LOGGERS, "tensorboard", Unreachable)
+    with pytest.raises(TrainingError, match="mlflow cannot begin: not logged in"):
+        open_loggers(("tensorboard", "mlflow"), Place(tmp_path, small_recipe(tmp_path), 0))
+
+
+def test_a_page_of_a_set_whose_name_is_in_no_encoding(tmp_path: Path) -> None:
+    recipe = override(small_recipe(tmp_path), ["data.root=caf\udce9"])
+    assert "caf\\udce9" in write_report(tmp_path, recipe, state="0 of 4 steps").read_text()
+
 
 def test_loggers_are_set_as_texts(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)

@@ -1,5 +1,6 @@
 """The server: what it answers, what it refuses, and that one request cannot take more than its share."""
 
+import gzip
 import http.client
 import io
 import json
@@ -209,6 +210,12 @@ def jpeg_of_scans() -> bytes:
 def test_what_cannot_be_taken_is_told(port: int, body: bytes, status: int, told: str) -> None:
     answer = error(ask(port, "/detect", body))
     assert answer[0] == status and answer[1].startswith(told)
+
+
+def test_a_body_that_is_compressed_once_more_is_refused(port: int) -> None:
+    answer = error(ask(port, "/detect", gzip.compress(PICTURE), {"Content-Encoding": "gzip"}))
+    assert answer[0] == 415 and answer[1].startswith("The body is encoded (gzip)")
+    assert ask(port, "/detect", PICTURE, {"Content-Encoding": "identity"})[0] == 200
 
 
 def test_a_body_of_unknown_length_ends_at_the_limit(port: int) -> None:

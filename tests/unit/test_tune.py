@@ -9,14 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import DarkIsText
+from diffbin import zoo
 from diffbin.cli import app
 from diffbin.config import Preprocess, Source
 from diffbin.detector import Detector
 from diffbin.errors import DiffbinWarning, InputError
-from diffbin.export import with_settings
+from diffbin.export import former, with_settings
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
 from diffbin.metrics.tune import Setting, Trials, choose, sizes_around, tune
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Shrunk(DarkIsText):
@@ -65,26 +68,44 @@ def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:
     assert "--set preprocess.short_px=736" in small.options and "hmean" not in small.options
 
 
-def test_the_command(model_file: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["tune", str(model_file), "--images", str(pages / "images"), "--gt", str(pages / "gt")]
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model_file = zoo.MODELS["diffbin-words-fp32"]
+    line = ["tune", str(model_file), "--images", str(EXAMPLES), "--gt", str(EXAMPLES / "gt"), "--part", ":2"]
     with pytest.warns(DiffbinWarning, match="2 pictures are too few to choose settings on; take 10"):
-        app([*line, "--sizes", "64,96", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
+        app([*line, "--sizes", "416,448", "--out", str(tmp_path / "tuned.onnx"), "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
-    assert [row["preprocess.short_px"] for row in told["tried"]] == [64, 96]
+    assert [row["preprocess.short_px"] for row in told["tried"]] == [416, 448]
     tuned, before = Detector(tmp_path / "tuned.onnx"), Detector(model_file)
     assert tuned.preprocess.short_px == told["chosen"]["preprocess.short_px"]
     assert tuned.decode.score_threshold == told["chosen"]["decode.score_threshold"]
     added = tuned.engine.card.pop("settings")
-    assert tuned.engine.card == before.engine.card and "chosen by diffbin tune on 2 pictures" in added
+    assert tuned.engine.card == former(before.engine.card) and "chosen by diffbin tune on 2 pictures" in added
     batch = np.zeros((1, 3, 64, 64), np.float32)
     assert np.array_equal(tuned.engine.run(batch), before.engine.run(batch))
     with pytest.warns(DiffbinWarning):
-        app([*line, "--sizes", "64"], standalone_mode=False)
+        app([*line, "--sizes", "416"], standalone_mode=False)
     assert "--set decode.mask_threshold=" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"x\.safetensors must have a name that ends in \.onnx"):
         app([*line, "--out", str(tmp_path / "x.safetensors")], standalone_mode=False)
-    with pytest.raises(InputError, match=r"--sizes is 64,x"):
-        app([*line, "--sizes", "64,x"], standalone_mode=False)
+    for sizes in ("64,x", "31", "4097"):
+        with pytest.raises(InputError, match=f"--sizes is {sizes}; .* 32 to 4096"):
+            app([*line, "--sizes", sizes], standalone_mode=False)
+
+
+def test_where_nothing_is_found_no_settings_are_chosen(model_file: Path, pages: Path) -> None:
+    line = ["tune", str(model_file), "--images", str(pages / "images"), "--gt", str(pages / "gt"), "--sizes", "64"]
+    with (
+        pytest.warns(DiffbinWarning, match="too few"),
+        pytest.raises(InputError, match=r"model\.onnx finds nothing that is labelled in .*gt, whatever the settings"),
+    ):
+        app(line, standalone_mode=False)
+    for labels in (pages / "gt").iterdir():
+        labels.write_text("1,1,9,1,9,9,1,9,###\n")
+    with (
+        pytest.warns(DiffbinWarning, match="too few"),
+        pytest.raises(InputError, match=r"no text to choose settings by in .*gt: no region, or all are ignored"),
+    ):
+        app(line, standalone_mode=False)
 
 
 def test_figures_of_former_settings_are_called_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 
 from conftest import SMALL, DarkIsText, page, small_recipe
 from diffbin import cli
-from diffbin.config import Source
+from diffbin.config import Preprocess, Source
+from diffbin.data.labels import Annotation
 from diffbin.detector import Detector
 from diffbin.errors import ModelError
 from diffbin.export import export
@@ -77,6 +79,19 @@ def test_models_that_look_at_other_sizes_compare_by_their_regions(
     export(weights, tmp_path / "large.onnx", card={}, recipe=larger)
     verdict = verify([str(model_file), str(tmp_path / "large.onnx")], pictures=[pages / "images" / "img_1.png"])
     assert np.isnan(verdict.results[-1].map_max)
+
+
+def test_models_of_which_nothing_can_be_compared_do_not_pass() -> None:
+    class Larger(DarkIsText):
+        recipe = replace(DarkIsText.recipe, preprocess=Preprocess(long_px=256, short_px=192))
+
+    small, large = _Way("dark", Detector(DarkIsText())), _Way("larger", Detector(Larger()))
+    white = np.full((96, 128, 3), 255, np.uint8)
+    large.compare(large.answer(white), small.answer(white), Annotation([], np.zeros(0, np.bool_), []))
+    (fault,) = large.result(small).faults
+    assert fault.startswith("nothing could be compared")
+    large.compare(large.answer(page()[0]), small.answer(page()[0]), None)
+    assert not large.result(small).faults
 
 
 def test_a_model_that_no_engine_runs_does_not_pass(

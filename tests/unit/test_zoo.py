@@ -28,7 +28,7 @@ ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"
 
 class Server(ThreadingHTTPServer):
     """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone,
-    astray (sends less than is left)."""
+    astray (sends less than is left), uncounted (its length is no number)."""
 
     daemon_threads = False  # closing waits for the connections
     content, temper, ranges = b"", "whole", True
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         if start:
             start += server.temper == "astray"
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", "many" if server.temper == "uncounted" else str(len(content) - start))
         self.end_headers()
         if server.temper == "stubborn" or (server.temper == "half" and len(server.requests) == 1):
             self.wfile.write(content[start : max(start, len(content) // 2)])
@@ -153,6 +153,9 @@ def test_a_leftover_of_another_edition_is_begun_anew(server: Server, cache: Path
     cache.mkdir()
     (cache / f"{named(b'new')}.part").write_bytes(b"older and longer")
     assert download.download(url(server, named(b"new")), cache).read_bytes() == b"new"
+    server.content = b""
+    with pytest.raises(ModelError, match=r"refused by its server \(416"):
+        download.download(url(server, named(b"nothing")), cache)
     server.content, server.temper = b"newer", "astray"
     (cache / f"{named(b'newer')}.part").write_bytes(b"new")
     assert download.download(url(server, named(b"newer")), cache).read_bytes() == b"newer"
@@ -183,6 +186,9 @@ def test_refused_unreachable_and_too_large(server: Server, cache: Path, monkeypa
         download.download(url(server, "a.pth"), cache)
     with pytest.raises(ModelError, match=f"put b.pth into {cache}"):
         download.download("http://127.0.0.1:9/b.pth", cache)
+    server.temper = "uncounted"
+    with pytest.raises(ModelError, match=r"could not be fetched whole \(the server says that it has 'many' bytes\)"):
+        download.download(url(server, "a.pth"), cache)
     with pytest.raises(ModelError, match="not an address of the web"):
         download.download("file:///etc/passwd", cache)
 

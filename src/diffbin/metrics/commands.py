@@ -40,10 +40,11 @@ def evaluate(
 ) -> None:
     """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5, or by DetEval."""
     from diffbin.data.picture_weights import write_weights
-    from diffbin.detector import Detector, adjusted
+    from diffbin.detector import Detector
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
     from diffbin.metrics.iou import Matching
+    from diffbin.settings import adjusted
 
     if matching not in get_args(Matching):
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(get_args(Matching))}.")
@@ -98,27 +99,34 @@ def tune(
         settings = run(detector, pictures, tried, progress=count)
     if len(pictures) < FEWEST:
         warn(f"{len(pictures)} pictures are too few to choose settings on; take {FEWEST} at least, better 100.")
+    if not settings[0].score.regions:
+        raise InputError(f"There is no text to choose settings by in {gt}: no region, or all are ignored.")
     chosen = choose(settings)
+    if not chosen.score.hits:
+        raise InputError(f"{model} finds nothing that is labelled in {gt}, whatever the settings.")
+    if as_json:
+        print(json.dumps({"chosen": chosen.to_dict(), "tried": [setting.to_dict() for setting in settings]}, indent=1))
+    else:
+        for setting in settings:
+            print(f"{'*' if setting is chosen else ' '} {setting}")
+        print("* chosen: the smallest input within 0.005 of the best. The scores flatter: they are of these pictures.")
     if out:
         from diffbin.export import with_settings
 
         recipe = replace(detector.engine.recipe, preprocess=chosen.preprocess, decode=chosen.decode)
         told = f"chosen by diffbin tune on {len(pictures)} pictures of {images} (part {part or 'all'}): {chosen}"
         with_settings(model, out, recipe, chosen=f"{told}; the score flatters, it is of these very pictures")
-    if as_json:
-        print(json.dumps({"chosen": chosen.to_dict(), "tried": [setting.to_dict() for setting in settings]}, indent=1))
-        return
-    for setting in settings:
-        print(f"{'*' if setting is chosen else ' '} {setting}")
-    print("* chosen: the smallest input within 0.005 of the best. The scores flatter: they are of these very pictures.")
-    print(f"{out} has these settings." if out else f"diffbin export ... {chosen.options}")
+    if not as_json:
+        print(f"{out} has these settings." if out else f"diffbin export ... {chosen.options}")
 
 
 def _sizes(text: str) -> list[int]:
+    from diffbin.legibility import LARGEST_SIZE
+
     try:
         found = [int(size) for size in text.split(",")] if text else []
     except ValueError:
         found = [0]
-    if any(size < 32 for size in found):
-        raise InputError(f"--sizes is {text}; it must be short sides in pixels, 32 and more, as 608,736,1024.")
+    if any(not 32 <= size <= LARGEST_SIZE for size in found):
+        raise InputError(f"--sizes is {text}; it must be short sides in pixels, 32 to {LARGEST_SIZE}, as 608,736,1024.")
     return found

@@ -39,6 +39,8 @@ async def read_picture(request: Request, limits: Limits) -> tuple[str, bytes]:
 
 
 async def _read(request: Request, limits: Limits) -> tuple[str, bytes]:
+    if (coding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise HTTPException(415, f"The body is encoded ({coding[:20]}); pictures are small already, send it as it is.")
     kind, details = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
         return request.query_params.get("name") or UNNAMED, await request.body()

@@ -61,9 +61,10 @@ def serve(
     _need_server()
     import numpy as np
 
-    from diffbin.detector import Detector, adjusted
+    from diffbin.detector import Detector
     from diffbin.image import ORDINARY
     from diffbin.serve.service import application
+    from diffbin.settings import adjusted
 
     limits = Limits(
         bytes=round(max_mb * MEGA),

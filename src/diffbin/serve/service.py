@@ -8,8 +8,8 @@
     GET  /health    whether it computes
     GET  /metrics   for Prometheus
 
-An error is `{"error": sentence}`: 400 an option is wrong, 408 the picture came too slowly, 413 it is too large, 422 it
-cannot be read, 503 too many requests are under way.
+An error is `{"error": sentence}`: 400 an option is wrong, 408 the picture came too slowly, 413 it is too large, 415 it
+is compressed once more, 422 it cannot be read, 503 too many requests are under way.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from diffbin import __version__
 from diffbin.config import Recipe
 from diffbin.cores import cores
 from diffbin.detector import Detector
-from diffbin.files import write_whole
+from diffbin.files import write_text
 from diffbin.image import Resize
 from diffbin.metrics.evaluate import Report
 from diffbin.model.cost import cost
@@ -53,7 +53,7 @@ def write(path: Path, told: dict[str, str], rows: Sequence[tuple[str, Detector, 
     """The same as a page, with the scores before and after and all settings."""
     facts = "\n".join(f"- **{name}**: {text}" for name, text in told.items())
     settings = "\n".join(to_assignments(recipe))
-    write_whole(path, f"# Model card\n\n{facts}\n\n{table(rows)}\n## Settings\n\n```\n{settings}\n```\n".encode())
+    write_text(path, f"# Model card\n\n{facts}\n\n{table(rows)}\n## Settings\n\n```\n{settings}\n```\n")
 
 
 def table(rows: Sequence[tuple[str, Detector, Report]]) -> str:

@@ -163,7 +163,12 @@ def _look_for_rate(recipe: "Recipe", out: Path, start: "Start | None") -> None:
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a run, .safetensors, or a model's name.")],
     out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
-    card: Annotated[Path | None, typer.Option(help="JSON file of texts by name: the model card.")] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file of texts by name, the model card; that of a named model or a run by --from unless given."
+        ),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Also write the weights as .safetensors.")] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="In eight bits, if that is faster and loses less than 0.005 hmean.")
@@ -179,6 +184,7 @@ def export(
     need_torch("Exporting")
     from diffbin import zoo
     from diffbin.export import export as write
+    from diffbin.export import former
     from diffbin.files import check_file
     from diffbin.model.checkpoints import read_weights, write_weights
     from diffbin.overrides import override
@@ -186,28 +192,31 @@ def export(
     check_file(out, ".onnx")
     if weights:
         check_file(weights, ".safetensors")
-    checkpoint = zoo.weights_of(str(checkpoint))
-    stored, trained = read_weights(checkpoint)
+    weights_file = zoo.weights_of(str(checkpoint))
+    stored, trained = read_weights(weights_file)
     recipe = override(stored, assignments or [])
+    told = _read_card(card) if card else zoo.card_of(str(checkpoint))
+    if assignments and not card:
+        told = former(told)
     if int8:
         if not (calibrate and images and gt):
             raise InputError("--int8 needs --calibrate DIR, and --images DIR and --gt DIR to compare the models on.")
         from diffbin.quantize import export_int8
 
         judge = options.labelled(images, gt, format_, part)
-        report = export_int8(checkpoint, out, card=_read_card(card), calibration=calibrate, judge=judge, recipe=recipe)
+        report = export_int8(weights_file, out, card=told, calibration=calibrate, judge=judge, recipe=recipe)
         print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {report.sentence}")
     else:
-        difference = write(checkpoint, out, card=_read_card(card), recipe=recipe)
+        if calibrate or images or gt:
+            raise InputError("--calibrate, --images and --gt are for --int8, which is not given.")
+        difference = write(weights_file, out, card=told, recipe=recipe)
         print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, differs from PyTorch by at most {difference:.1e}")
     if weights:
         write_weights(weights, recipe, trained)
         print(f"{weights}: {weights.stat().st_size / 1e6:.1f} MB")
 
 
-def _read_card(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
+def _read_card(path: Path) -> dict[str, str]:
     try:
         card = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:

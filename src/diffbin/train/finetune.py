@@ -1,5 +1,6 @@
 """`diffbin train --from MODEL --images DIR --gt DIR`: trained further on one's own pictures, compared, and written."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -10,8 +11,9 @@ from diffbin.config import Recipe, Source
 from diffbin.data.annotations import take_part
 from diffbin.detector import Detector
 from diffbin.engines.torch import TorchEngine
-from diffbin.errors import ConfigError, ModelError
+from diffbin.errors import ConfigError, ModelError, TrainingError
 from diffbin.export import export
+from diffbin.files import write_text
 from diffbin.metrics.evaluate import FEWEST, Labelled, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
 from diffbin.metrics.tune import choose, sizes_around, tune
@@ -28,6 +30,9 @@ TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for 
 TRAINED_ON = "data.train.0."  # the path of settings of the source
 LABELS = ("unit", "labels_as", "min_side_px", "skip_unlabelled")  # settings of a source that say what its labels are
 Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
+
+
+HELD_BACK = "held_back.json"  # names of pictures
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Plan:
     recipe: Recipe
     text: Text  # what the labels say
     pictures: tuple[int, int]  # to learn from, held back
+    held_back: list[str]  # their paths below the folders of pictures
 
     @property
     def sentence(self) -> str:
@@ -129,7 +135,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     )
     if said := overlap(learnt, held_back):
         raise ConfigError(said)
-    return Plan(model, stored, Start(weights, str(path)), recipe, text, (len(learnt), len(held_back)))
+    names = [picture.name for picture in held_back]
+    return Plan(model, stored, Start(weights, str(path)), recipe, text, (len(learnt), len(names)), names)
 
 
 def _for_held_back(assignments: Sequence[str]) -> list[str]:
@@ -143,8 +150,9 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     """Trains as planned, chooses settings on pictures trained on, scores on those held back, and exports.
 
     Writes checkpoints, `model.onnx`, `model.safetensors` and `MODEL_CARD.md` to `out`. None on any but the first of
-    several processes.
+    several processes. Raises `TrainingError` where a run goes on, and pictures are held back that it has learnt from.
     """
+    _check_held_back(planned, out, resume=resume)
     last = train(planned.recipe, out=out, resume=resume, start=planned.start)
     if not devices.is_first():
         return None
@@ -161,6 +169,19 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
     checkpoints.write_weights(out / "model.safetensors", recipe, weights)
     card.write(out / "MODEL_CARD.md", told, [(row.name, row.detector, row.report) for row in rows], recipe)
     return Outcome(out / "model.onnx", out / "MODEL_CARD.md", rows)
+
+
+def _check_held_back(planned: Plan, out: Path, *, resume: bool) -> None:
+    """Which pictures are held back depends on their number: with one more, they may be others than before."""
+    record = out / HELD_BACK
+    if not (record.is_file() and checkpoints.checkpoints(out / "checkpoints")):
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(record, json.dumps(planned.held_back, indent=0))
+    elif resume and (learnt := set(planned.held_back) - set(json.loads(record.read_text("utf-8")))):
+        raise TrainingError(
+            f"The run in {out} has learnt from {len(learnt)} of the pictures that are held back now, {min(learnt)!r} "
+            "among them: there are more pictures, or fewer, than when it began. Put them as they were, or begin anew."
+        )
 
 
 def choose_settings(planned: Plan, weights: checkpoints.Weights, progress: Progress) -> list[tuple[str, Detector]]:

@@ -207,7 +207,8 @@ def open_loggers(names: Sequence[str], place: Place) -> dict[str, Logger]:
             opened[name] = LOGGERS[name](place)
     except Exception as error:  # whatever a service's library raises
         for logger in opened.values():
-            logger.close()
+            with suppress(Exception):  # of which the first error may be the reason
+                logger.close()
         raise TrainingError(f"The logger {name} cannot begin: {reason(error)}. Change train.loggers?") from None
     return opened
 

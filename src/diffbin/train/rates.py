@@ -15,7 +15,7 @@ from pathlib import Path
 from diffbin.config import Recipe
 from diffbin.data.dataset import Batch, TrainSet
 from diffbin.errors import TrainingError
-from diffbin.files import make_folder, write_whole
+from diffbin.files import make_folder, write_text, write_whole
 from diffbin.train import devices
 from diffbin.train.losses import DBLoss
 from diffbin.train.optimizer import set_rate
@@ -102,4 +102,4 @@ def write(found: Rates, recipe: Recipe, out: Path) -> None:
     write_whole(out / CSV, text.getvalue().encode())
     title, points = "Loss over the power of ten of the rate", [(math.log10(x), y) for x, y in found.losses.items()]
     sections = {title: chart(title, {"loss": points}), "Rates": table(("rate", "loss"), rows)}
-    write_whole(out / PAGE, page(recipe.name, quiet=found.sentence, sections=sections).encode())
+    write_text(out / PAGE, page(recipe.name, quiet=found.sentence, sections=sections))

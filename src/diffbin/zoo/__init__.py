@@ -103,6 +103,8 @@ def find(model: str | Path) -> Path:
         way = f"diffbin zoo get {name}" if published.weights else f"diffbin train {name} (no weights are published)"
         raise ModelError(f"The model {name} is not on this machine; get it with: {way}.")
     known = [*MODELS, *installed_names()]
+    if name in MODELS:
+        raise ModelError(f"{given} is not there: install the package by pip; from within a zip it has no models.")
     near = "".join(f" (did you mean {other}?)" for other in get_close_matches(name, known, n=1, cutoff=0.9))
     raise ModelError(
         f"There is no model {name}{near}; give a file, one of {', '.join(known)}, or a row of `diffbin zoo list`."
@@ -115,6 +117,17 @@ def weights_of(model: str) -> Path:
         return WEIGHTS.get(model, Path(model))
     native = installed(model).with_suffix(".safetensors")
     return native if os.path.isfile(native) else Path(model)  # noqa: PTH113
+
+
+def card_of(model: str) -> dict[str, str]:
+    """The card of a named or installed model, or of a run from one by its `model.safetensors`; {} for any other.
+
+    Raises `ModelError`.
+    """
+    given = Path(model)
+    of_run = given.name == "model.safetensors"
+    path = given.with_suffix(".onnx") if of_run else MODELS.get(model, installed(model))
+    return _open("onnx", path, Runtime(device="cpu")).card if os.path.isfile(path) else {}  # noqa: PTH113
 
 
 def cache() -> Path:

@@ -68,7 +68,7 @@ def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
         except urllib.error.HTTPError as error:
             error.close()  # it holds the connection
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                partial.unlink()  # it is of another edition of the file
+                partial.unlink(missing_ok=True)  # it is of another edition of the file
             elif error.code < 500:
                 raise
             failure: Exception = error
@@ -89,7 +89,10 @@ def _fetch(url: str, partial: Path, progress: Progress) -> None:
         elif not (response.headers.get("Content-Range") or "").startswith(f"bytes {done}-"):
             partial.unlink(missing_ok=True)  # the next attempt asks for the whole file
             raise http.client.HTTPException("the server sent another part of it than was asked for")
-        total = done + int(response.headers.get("Content-Length") or 0)
+        length = response.headers.get("Content-Length") or "0"
+        if not length.isdecimal():
+            raise http.client.HTTPException(f"the server says that it has {length!r} bytes")
+        total = done + int(length)
         with partial.open("ab" if done else "wb") as file:
             while chunk := _read(response):
                 done += len(chunk)

@@ -10,7 +10,7 @@ import torch
 from diffbin import __version__
 from diffbin.config import Recipe
 from diffbin.cores import cores
-from diffbin.files import write_whole
+from diffbin.files import write_text
 from diffbin.overrides import to_assignments
 from diffbin.terminal import duration
 from diffbin.train.loggers import read_csv
@@ -47,7 +47,7 @@ def write_report(out: Path, recipe: Recipe, *, state: str) -> Path:
         ),
         "Machine": table((), _machine()),
     }
-    write_whole(out / REPORT, page(recipe.name, quiet=f"{state}{time}", sections=sections).encode())
+    write_text(out / REPORT, page(recipe.name, quiet=f"{state}{time}", sections=sections))
     return out / REPORT
 
 
