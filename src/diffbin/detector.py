@@ -194,7 +194,8 @@ class Detector:
         the model's own least score, whatever score is asked for.
         """
         look = legibility.Look(batch, resize, source, picture)
-        found = self._decoded(resize.crop(prob), resize, self._unsure)
+        prob = resize.crop(prob)
+        found = self._decoded(prob, resize, self._unsure)
         if self._looks_again and steep(found):
             found = self._from_two_sides(look, prob, found)
         else:
@@ -202,11 +203,11 @@ class Detector:
         return found.filter(self.decode.score_threshold)
 
     def _from_two_sides(self, look: legibility.Look, prob: NDArray[np.float32], found: Detections) -> Detections:
-        """The text of a picture as it is or turned by a quarter, as it is seen better, and what runs along in the
-        other; `found` is that of `prob`, the map of the first look."""
+        """The text of a picture as it is or turned by a quarter, whichever is seen better, and what runs along in the
+        other; `found` is that of `prob`, the map of the first look without the padded strip."""
         side = look.on_its_side()
-        side_prob = self.engine.run(side.batch)[0, 0]
-        side_found = self._decoded(side.resize.crop(side_prob), side.resize, self._unsure)
+        side_prob = side.resize.crop(self.engine.run(side.batch)[0, 0])
+        side_found = self._decoded(side_prob, side.resize, self._unsure)
         first, second = self._sure(found), self._sure(side_found)
         if legibility.surer(second, first):
             main = legibility.upright(self._seen(side, side_prob, side_found), side.resize)
@@ -218,8 +219,8 @@ class Detector:
         return joined.in_reading_order(self.decode.reading)
 
     def _seen(self, look: legibility.Look, prob: NDArray[np.float32], found: Detections) -> Detections:
-        """The text of a picture of whose first look `prob` is the map and `found` what is found."""
-        resize, prob = look.resize, look.resize.crop(prob)
+        """The text of a picture; `prob` is the map of its first look, less the padded strip, and `found` its text."""
+        resize = look.resize
         found, whole = found.filter(self._lenient.score_threshold), None
         large = self._farther(look.batch, resize) if self._looks_again and self._in_doubt(prob, found) else found[:0]
         found = self._joined(found, large)
