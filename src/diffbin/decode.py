@@ -5,6 +5,7 @@ are wanted. Its quirks are kept, for parity: simplified contours of fewer than f
 contours that unclipping splits into parts of unequal point counts.
 """
 
+import cmath
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -33,6 +34,8 @@ Rectangle = NDArray[np.float64]  # `(5,)`: its middle's x and y, width, height, 
 THICK_PX = 10  # of the input: the strokes of letters that are too large for it; rims of text are thinner
 DOUBTFUL = 0.001  # of a map's pixels, in the middle of such strokes
 LONG_RATIO = 1.5  # of the sides of a region's box, from where it is told whether its text runs along or down
+ONE_WAY = 0.8  # of the lengths of all long text, as arrows of its direction laid end to end
+ASKEW_DEG, UPRIGHT_DEG = 20, 15  # text that is less askew is found well; that so near to a quarter is turned by one
 STEEP_RATIO = 0.5  # of the lengths of what runs up or down and of what runs along, from where text may be missed
 SQUARE_RATIO = 1.4  # of the sides of a quad that is set upright, at most: longer ones have an angle
 
@@ -85,14 +88,23 @@ def in_doubt(prob: ProbMap, threshold: float, stride: int) -> bool:
     return cv2.countNonZero(thick) > DOUBTFUL * prob.size
 
 
-def steep(found: Detections) -> bool:
-    """Whether a good part of what is found runs up or down, as where a photograph lies on its side.
+def slant(found: Detections) -> float:
+    """Degrees, against the clock, by which a picture is to be turned for its text to run along; 0 where it does.
 
-    Networks that learn from upright pictures find a third of such text, and what they find has low scores, so `found`
-    is to have these, too.
+    Networks that learn from upright pictures find a third of the text that runs up or down, and what they find has low
+    scores, so `found` is to have these, too. Where not all text runs one way, it is a quarter or nothing.
     """
+    direction, total = 0j, 0.0
+    for _, sides, degrees in map(cv2.minAreaRect, found.polygons):
+        if max(sides) > LONG_RATIO * min(sides):
+            turn = math.radians(degrees if sides[0] > sides[1] else degrees + 90)
+            direction += max(sides) * cmath.exp(2j * turn)  # of a line, which has two ways
+            total += max(sides)
+    if abs(direction) > ONE_WAY * total:
+        degrees = math.degrees(cmath.phase(direction)) / 2
+        return 90.0 if abs(degrees) > 90 - UPRIGHT_DEG else degrees if abs(degrees) > ASKEW_DEG else 0.0
     along, down = (lengths(found, down=way).sum() for way in (False, True))
-    return bool(down > 0 and down >= STEEP_RATIO * along)
+    return 90.0 if down > 0 and down >= STEEP_RATIO * along else 0.0
 
 
 def lengths(found: Detections, *, down: bool = False) -> NDArray[np.float32]:

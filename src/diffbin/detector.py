@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from diffbin import legibility, pages, tiling, zoo
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import decode, in_doubt, steep
+from diffbin.decode import decode, in_doubt, slant
 from diffbin.detections import Detections
 from diffbin.engines import Engine, Runtime
 from diffbin.errors import ConfigError
@@ -39,12 +39,12 @@ class Detector:
     "tensorrt", `precision` "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is there, and `describe`
     says which. `threads` compute one picture, 0 = one a core. `tile` says how pictures are looked at whose text would
     be lost: "again" once more, at a larger size where most of it is small, at smaller ones where nothing is found or
-    letters are too large, and turned by a quarter where much of it runs up or down, unless `preprocess` has another
+    letters are too large, and turned where much of it runs up or down or lies askew, unless `preprocess` has another
     size than the model's; "auto" so, or very large ones in tiles; a number in tiles of that side in pixels; "off" as
     all others. Pages of documents, see `diffbin.pages`, are seen at their own size, up to 4.4 million pixels, unless
-    `preprocess` has another than the model's. One detector may be shared by threads. Raises
-    `ModelError`; `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number
-    of threads or a `tile`.
+    `preprocess` has another than the model's. One detector may be shared by threads. Raises `ModelError`;
+    `DependencyError` for an engine or a device that is not there, `ConfigError` for a precision, a number of threads or
+    a `tile`.
     """
 
     def __init__(
@@ -193,28 +193,30 @@ class Detector:
         closer look, so that a stream need not hold all that are under way. What is looked at again depends on what has
         the model's own least score, whatever score is asked for.
         """
-        look = legibility.Look(batch, resize, source, picture)
+        look = legibility.Look(batch, resize, source, picture, resize.original)
         prob = resize.crop(prob)
         found = self._decoded(prob, resize, self._unsure)
-        if self._looks_again and steep(found):
-            found = self._from_two_sides(look, prob, found)
+        if self._looks_again and (degrees := slant(found)):
+            found = self._from_two_sides(look, prob, found, degrees)
         else:
             found = self._seen(look, prob, found)
         return found.filter(self.decode.score_threshold)
 
-    def _from_two_sides(self, look: legibility.Look, prob: NDArray[np.float32], found: Detections) -> Detections:
-        """The text of a picture as it is or turned by a quarter, whichever is seen better, and what runs along in the
-        other; `found` is that of `prob`, the map of the first look without the padded strip."""
-        side = look.on_its_side()
+    def _from_two_sides(
+        self, look: legibility.Look, prob: NDArray[np.float32], found: Detections, degrees: float
+    ) -> Detections:
+        """The text of a picture as it is or turned, whichever is seen better, and what runs along in the other; `found`
+        is that of `prob`, the map of the first look without the padded strip."""
+        side = look.turned(degrees, self.preprocess)
         side_prob = side.resize.crop(self.engine.run(side.batch)[0, 0])
         side_found = self._decoded(side_prob, side.resize, self._unsure)
         first, second = self._sure(found), self._sure(side_found)
         if legibility.surer(second, first):
-            main = legibility.upright(self._seen(side, side_prob, side_found), side.resize)
+            main = side.upright(self._seen(side, side_prob, side_found))
             other = legibility.along(first)
         else:
             main = self._seen(look, prob, found)
-            other = legibility.upright(legibility.along(second), side.resize)
+            other = side.upright(legibility.along(second))
         joined = legibility.joined(main, other, self.engine.recipe.decode.score_threshold)
         return joined.in_reading_order(self.decode.reading)
 

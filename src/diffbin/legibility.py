@@ -31,6 +31,7 @@ LARGE_PX = 40  # in such a smaller input; what is lower there the first look wou
 KNOWN_RATIO = 0.3  # of its area that is covered, from where a text is one that was found nearer
 INSIDE_RATIO, LETTER_RATIO = 0.9, 0.5  # of its area and of the word's height, from where a region is a letter of a word
 UNSURE_RATIO = 0.8  # of the model's least score: what has more tells how text runs, if it is not answered
+GREY = (127, 127, 127)  # around a picture that is turned
 AS_MUCH = 0.75  # of the lengths of the text found, from where the picture turned may be seen better
 LARGEST_SIZE = 4096  # that --size takes
 
@@ -58,42 +59,63 @@ def from_farther(batch: NDArray[np.float32], near: Resize, far: Resize) -> NDArr
 
 
 class Look(NamedTuple):
-    """A first look at a picture, as it is or `turned` by a quarter, against the clock; see `Detector.answer`."""
+    """A first look at a picture, as it is or turned by some degrees, against the clock; see `Detector.answer`."""
 
     batch: NDArray[np.float32]
     resize: Resize
     source: ImageSource
     picture: Picture | None  # not turned
-    turned: bool = False
+    size: tuple[int, int]  # `(h, w)` of the picture, not turned
+    degrees: float = 0.0
 
-    def on_its_side(self) -> "Look":
-        """The one at the picture turned, out of the same input."""
-        height, width = self.resize.resized
-        resize = Resize(*((w, h) for h, w in (self.resize.original, self.resize.resized, self.resize.padded)))
+    def turned(self, degrees: float, config: Preprocess) -> "Look":
+        """The one at the picture turned, in a frame that holds it all, out of the same input."""
+        resize = Resize.by(_frame(self.size, degrees), self.resize.ratio, config)
+        (height, width), (h, w) = self.resize.resized, resize.resized
+        way = _turn((height, width), (h, w), degrees)
         batch = np.zeros((1, 3, *resize.padded), np.float32)
-        batch[..., :width, :height] = np.rot90(self.batch[..., :height, :width], axes=(2, 3))
-        return self._replace(batch=batch, resize=resize, turned=True)
+        for plane, side in zip(self.batch[0], batch[0], strict=True):
+            side[:h, :w] = cv2.warpAffine(plane[:height, :width], way, (w, h))
+        return self._replace(batch=batch, resize=resize, degrees=degrees)
 
     def whole(self) -> Picture | None:
         """The picture with all its pixels, turned as this look is; None with a warning where it can be read no more, as
         from a pipe, or has another size now."""
-        size, picture = self.resize.original, self.picture
-        wanted = size[::-1] if self.turned else size
+        picture = self.picture
         with suppress(InputError):
-            if picture is None or picture.shape[:2] != wanted:
+            if picture is None or picture.shape[:2] != self.size:
                 picture = load_for(self.source, None).picture
-            if picture.shape[:2] == wanted:
-                return np.ascontiguousarray(np.rot90(picture)) if self.turned else picture
+            if picture.shape[:2] == self.size:
+                return self._turn_whole(picture) if self.degrees else picture
         warn_of_change(self.source)
         return None
 
+    def _turn_whole(self, picture: Picture) -> Picture:
+        height, width = frame = self.resize.original
+        way = _turn(self.size, frame, self.degrees)
+        return np.asarray(cv2.warpAffine(picture, way, (width, height), borderValue=GREY), np.uint8)
 
-def upright(found: Detections, turned: Resize) -> Detections:
-    """What was found in the picture turned by a quarter, against the clock, in pixels of the picture."""
-    width, height = turned.original
-    last = np.float32(width - 1 / turned.scale[1])  # points lie in the middle of the input's pixels
-    polygons = [clockwise(np.stack([last - polygon[:, 1], polygon[:, 0]], axis=1)) for polygon in found.polygons]
-    return Detections(polygons, found.scores, (height, width)).clip()
+    def upright(self, found: Detections) -> Detections:
+        """What was found in the turned picture, in pixels of the picture as it is."""
+        way = _turn(self.size, self.resize.original, self.degrees, pixel=1 / self.resize.ratio)
+        back = cv2.invertAffineTransform(way)
+        polygons = [clockwise(cv2.transform(polygon[None], back)[0]) for polygon in found.polygons]
+        return Detections(polygons, found.scores, self.size).clip()
+
+
+def _frame(size: tuple[int, int], degrees: float) -> tuple[int, int]:
+    """`(h, w)` of what holds a picture of this size, turned."""
+    (height, width), cos, sin = size, abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    return round(height * cos + width * sin), round(width * cos + height * sin)
+
+
+def _turn(size: tuple[int, int], frame: tuple[int, int], degrees: float, *, pixel: float = 1.0) -> NDArray[np.float64]:
+    """`(2, 3)`: from points of a picture to those of it turned, middle to middle; they lie in the middle of pixels."""
+    (height, width), (h, w) = size, frame
+    middle = (width - pixel) / 2, (height - pixel) / 2
+    way = np.asarray(cv2.getRotationMatrix2D(middle, degrees, 1), np.float64)
+    way[:, 2] += np.array([w - width, h - height]) / 2
+    return way
 
 
 def surer(side: Detections, first: Detections) -> bool:

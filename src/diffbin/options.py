@@ -29,7 +29,7 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads that compute one pict
 Tile = Annotated[
     str,
     typer.Option(
-        help="again looks once more where most text is small, letters are too large, text runs up or down or none is "
+        help="again looks once more where most text is small, letters are too large, text is not level or none is "
         "found, unless a size is given; auto so too, and in tiles; a number is their side in pixels; off looks once."
     ),
 ]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from conftest import DarkIsText
 from diffbin import Detector, legibility, options
 from diffbin.config import Decode, Preprocess
-from diffbin.decode import in_doubt
+from diffbin.decode import in_doubt, slant
 from diffbin.detections import Detections
 from diffbin.errors import InputError, SmallTextWarning
-from diffbin.geometry import rectangle_corners, signed_area
+from diffbin.geometry import intersections, rectangle_corners, signed_area
 from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.pages import pages
 from diffbin.rgb import Picture
@@ -464,6 +464,64 @@ def test_a_picture_whose_text_runs_up_or_down_is_looked_at_turned(
         assert starts == [0] * now
     (result,) = Detector(Upright()).stream([sheet])
     assert np.array_equal(result.get().boxes(), found.boxes())
+
+
+@pytest.mark.parametrize(
+    ("degrees", "wanted"),
+    [(0, 0), (19, 0), (-19, 0), (21, 21), (-40, -40), (60, 60), (76, 90), (-80, 90), (90, 90)],
+)
+def test_by_how_much_a_picture_is_turned_for_its_text_to_run_along(degrees: float, wanted: float) -> None:
+    """Degrees against the clock; the axis of y points down, so such a line falls."""
+    rows = np.array([(100, 30 * i, 60, 10, degrees) for i in range(3)], np.float64)
+    squares = np.array([(300, 30 * i, 12, 10, 45) for i in range(9)], np.float64)  # which tell nothing
+    quads = [*rectangle_corners(rows), *rectangle_corners(squares)]
+    assert slant(Detections(quads, np.ones(12, np.float32), (400, 400))) == pytest.approx(wanted, abs=0.1)
+
+
+class Level(Watched):
+    """Is sure of text that lies level within 12 degrees, and of no other."""
+
+    recipe = Upright.recipe
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine.run`."""
+        prob = super().run(batch)
+        for contour in cv2.findContours((prob[0, 0] > 0).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
+            (width, height), degrees = cv2.minAreaRect(contour)[1:]
+            if abs(np.sin(np.deg2rad(degrees if width > height else degrees + 90))) > np.sin(np.deg2rad(12)):
+                cv2.drawContours(prob[0, 0], [contour], -1, (0.7,), cv2.FILLED)
+        return prob
+
+
+def askew(sheet: Picture, degrees: float) -> tuple[Picture, NDArray[np.float64]]:
+    """The picture turned around its middle, and by which `(2, 3)`."""
+    height, width = sheet.shape[:2]
+    way = np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1), np.float64)
+    return np.asarray(cv2.warpAffine(sheet, way, (width, height), borderValue=(255, 255, 255)), np.uint8), way
+
+
+@pytest.mark.parametrize("degrees", [-60, -35, 25, 45, 70])
+@pytest.mark.parametrize("times", [1, 3])  # the second is seen at a third of the size that the first is
+def test_a_picture_that_is_askew_is_looked_at_level(degrees: float, times: int) -> None:
+    level = bars((40, 40, 90, 52), (40, 70, 80, 82), size=(128, 128)).repeat(times, 0).repeat(times, 1)
+    (sheet, way), engine = askew(level, degrees), Level()
+    expected = [cv2.transform(polygon[None], way)[0] for polygon in Detector(DarkIsText())(level).polygons]
+    assert not len(Detector(Level(), tile="off")(sheet))
+    found = Detector(engine)(sheet)
+    assert len(found) == 2 and found.size == sheet.shape[:2] and min(engine.shapes[1][2:]) > 96
+    shared = intersections(found.polygons, expected)
+    for polygon, areas in zip(found.polygons, shared, strict=True):
+        own, other = cv2.contourArea(polygon), cv2.contourArea(expected[int(areas.argmax())])
+        assert areas.max() > 0.95 * other and own < 1.4 * other, "elsewhere"  # it is blurred twice, and so thicker
+
+
+def test_small_text_of_a_page_that_is_askew_is_looked_at_closer() -> None:
+    page, _ = askew(np.roll(scan(15, size=(500, 500)), (64, 100), axis=(0, 1)), 40)
+    (result,) = Detector(Level()).stream([page])
+    found = Detector(Level())(page)
+    assert len(found) == len(result.get()) == 15
+    corners = np.array([cv2.minAreaRect(polygon)[1] for polygon in found.polygons])
+    assert corners.max(axis=1) == pytest.approx(255, abs=6), "a closer look is not where the first one was"
 
 
 def test_columns_that_are_seen_well_stay_as_they_are() -> None:
