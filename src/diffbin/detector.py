@@ -186,7 +186,7 @@ class Detector:
         source: ImageSource,
         picture: Picture | None = None,
     ) -> Detections:
-        """As `regions`; where text is too small, too large, steep or not found, it looks again, or warns, as `tile`
+        """As `regions`; where text is too small, too large, not level or not found, it looks again, or warns, as `tile`
         says.
 
         `batch` is what `prepare` made. Without `picture`, or where that has fewer pixels, it is loaded again for a
@@ -196,7 +196,7 @@ class Detector:
         look = legibility.Look(batch, resize, source, picture, resize.original)
         prob = resize.crop(prob)
         found = self._decoded(prob, resize, self._unsure)
-        if self._looks_again and (degrees := slant(found)):
+        if self._looks_again and (degrees := slant(found)) and legibility.may_turn(resize.original, degrees):
             found = self._from_two_sides(look, prob, found, degrees)
         else:
             found = self._seen(look, prob, found)
@@ -237,9 +237,9 @@ class Detector:
             prob, resize = self._closer(whole, closer, prob), closer
             found = self._joined(self._decoded(prob, resize, self._lenient), large)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):
-            legibility.warn_of_size(look.source, resize)
+            legibility.warn_of_size(look.source, resize, look.size)
         elif wanted > resize.ratio:
-            legibility.warn_of_found(look.source, resize, wanted, self.preprocess)
+            legibility.warn_of_found(look.source, look.size, wanted, self.preprocess)
         return found
 
     @property

@@ -1,7 +1,8 @@
-"""Text that is lost since it is seen too small, or too large: how that is told by what is found, and what is said."""
+"""Text that is lost since it is seen too small, too large or not level: what tells it, and what is said."""
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from statistics import median
@@ -31,6 +32,7 @@ LARGE_PX = 40  # in such a smaller input; what is lower there the first look wou
 KNOWN_RATIO = 0.3  # of its area that is covered, from where a text is one that was found nearer
 INSIDE_RATIO, LETTER_RATIO = 0.9, 0.5  # of its area and of the word's height, from where a region is a letter of a word
 UNSURE_RATIO = 0.8  # of the model's least score: what has more tells how text runs, if it is not answered
+MOST_FRAME = 2.5  # times the pixels of a picture that a frame for it turned may have; 16 to 9 by 45 degrees has 2.2
 GREY = (127, 127, 127)  # around a picture that is turned
 AS_MUCH = 0.75  # of the lengths of the text found, from where the picture turned may be seen better
 LARGEST_SIZE = 4096  # that --size takes
@@ -70,6 +72,8 @@ class Look(NamedTuple):
 
     def turned(self, degrees: float, config: Preprocess) -> "Look":
         """The one at the picture turned, in a frame that holds it all, out of the same input."""
+        if degrees != 90:  # else sizes are as many as angles
+            config = replace(config, multiple_px=max(config.multiple_px, MULTIPLE_PX))
         resize = Resize.by(_frame(self.size, degrees), self.resize.ratio, config)
         (height, width), (h, w) = self.resize.resized, resize.resized
         way = _turn((height, width), (h, w), degrees)
@@ -101,6 +105,11 @@ class Look(NamedTuple):
         back = cv2.invertAffineTransform(way)
         polygons = [clockwise(cv2.transform(polygon[None], back)[0]) for polygon in found.polygons]
         return Detections(polygons, found.scores, self.size).clip()
+
+
+def may_turn(size: tuple[int, int], degrees: float) -> bool:
+    """Whether a picture of this size `(h, w)` may be turned so: the frame of a long strip takes too much memory."""
+    return math.prod(_frame(size, degrees)) <= MOST_FRAME * math.prod(size)
 
 
 def _frame(size: tuple[int, int], degrees: float) -> tuple[int, int]:
@@ -168,19 +177,19 @@ def _heights(found: Detections) -> list[float]:
     return [min(cv2.minAreaRect(polygon)[1]) for polygon in found.polygons]
 
 
-def warn_of_size(source: ImageSource, resize: Resize) -> None:
+def warn_of_size(source: ImageSource, resize: Resize, size: tuple[int, int]) -> None:
     """Says of a very large picture which text is lost, whatever is in it."""
-    (height, width), lost, name = resize.original, READABLE_PX / resize.ratio, _name(source) or "The picture"
+    (height, width), lost, name = size, READABLE_PX / resize.ratio, _name(source) or "The picture"
     told = f"{name} has {height} x {width} pixels and is seen at {resize.ratio:.2f} of its size"
     told += f", where text below some {lost:.0f} pixels is lost"
     warn(f'{told}; --tile auto finds it (in Python: tile="auto").', SmallTextWarning)
 
 
-def warn_of_found(source: ImageSource, resize: Resize, wanted: float, config: Preprocess) -> None:
+def warn_of_found(source: ImageSource, size: tuple[int, int], wanted: float, config: Preprocess) -> None:
     """Says that a part of small text is lost, as on a scan of a page, and which input like `config` sees it larger."""
-    short, long = sorted(resize.original)
-    size = math.ceil(wanted * max(short, long * config.short_px / config.long_px) / 100) * 100
-    option, way = (f", or --size {size}", f", or with_size({size})") if size <= LARGEST_SIZE else ("", "")
+    short, long = sorted(size)
+    better = math.ceil(wanted * max(short, long * config.short_px / config.long_px) / 100) * 100
+    option, way = (f", or --size {better}", f", or with_size({better})") if better <= LARGEST_SIZE else ("", "")
     told = f"Text in {_name(source) or 'the picture'} is seen so small that part of it is lost"
     warn(f'{told}; --tile auto finds more{option} (in Python: tile="auto"{way}).', SmallTextWarning)
 

@@ -59,11 +59,12 @@ def lines(detections: Detections) -> list[Line]:
 
     It is not known how the text of a region runs. What is long runs along; what is tall is first taken for a narrow
     letter of a line whose other words are not tall, and then for text that runs downwards or steeply. Where more is
-    tall than long, as on a page that lies on its side, it is the other way round.
+    tall than is not, as on a page that lies on its side, it is the other way round.
     """
     polygons = detections.polygons
     sides = np.array([(math.dist(q[0], q[1]), math.dist(q[0], q[3])) for q in map(_lying, polygons)]).reshape(-1, 2)
-    along, down = (a[a > TALL_RATIO * b].sum() for a, b in (sides.T, sides.T[::-1]))
+    tall = sides[:, 1] > TALL_RATIO * sides[:, 0]
+    along, down = sides[~tall, 0].sum(), sides[tall, 1].sum()
     found = _chained(polygons if along >= down else [polygon @ QUARTER for polygon in polygons])
     return [
         Line(

@@ -67,6 +67,8 @@ def test_an_embedded_model_and_a_run_from_one_keep_their_card(tmp_path: Path) ->
 
     (tmp_path / "run").mkdir()
     assert exported("diffbin-words-fp32") == card and card["trained on"]
+    small = OnnxEngine(zoo.MODELS["diffbin-words"]).card
+    assert "int8" in small and exported("diffbin-words") == {n: text for n, text in small.items() if n != "int8"}
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(zoo.WEIGHTS["diffbin-words-fp32"].read_bytes())
     assert exported(weights) == card

@@ -120,6 +120,7 @@ def test_a_model_is_trained_further(tmp_path: Path, capsys: pytest.CaptureFixtur
             "--out", str(tmp_path / "run")]  # fmt: skip
     app([*line, *(part for text in sets for part in ("--set", text))], standalone_mode=False)
     told, card = capsys.readouterr().out, (tmp_path / "run" / "MODEL_CARD.md").read_text()
+    assert json.loads((tmp_path / "run" / "held_back.json").read_text()) == ["4.png", "9.png"]
     assert "8 pictures; 2 held back" in told and "as it came" in told
     assert "of too few pictures for an interval; it may be chance" in told and "(no interval for 2)" in told
     assert "| trained, settings chosen |" in card and "train.steps=2" in card

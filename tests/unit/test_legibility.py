@@ -93,7 +93,7 @@ def test_the_second_look_is_bounded() -> None:
 @pytest.mark.parametrize("wanted", [0.5, 0.83, 1.0])
 def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int], wanted: float) -> None:
     with pytest.warns(SmallTextWarning) as told:
-        legibility.warn_of_found("a.png", Resize.fit(size, CONFIG), wanted, CONFIG)
+        legibility.warn_of_found("a.png", size, wanted, CONFIG)
     named = re.search(r"a\.png .* --size (\d+)", str(told[0].message))
     assert named and wanted <= Resize.fit(size, CONFIG.resized(int(named[1]))).ratio < wanted * 1.3
 
@@ -101,7 +101,7 @@ def test_the_size_that_a_warning_names_is_enough(size: tuple[int, int], wanted: 
 def test_no_size_is_named_that_the_command_refuses() -> None:
     assert get_args(options.Size)[-1].max == legibility.LARGEST_SIZE
     with pytest.warns(SmallTextWarning) as told:
-        legibility.warn_of_found("a.png", Resize.fit((1000, 9000), CONFIG), 1.0, CONFIG)
+        legibility.warn_of_found("a.png", (1000, 9000), 1.0, CONFIG)
     assert "--tile auto finds more (in Python" in str(told[0].message) and "size" not in str(told[0].message)
 
 
@@ -552,3 +552,16 @@ def test_small_text_of_a_page_on_its_side_is_looked_at_closer() -> None:
 def test_another_score_is_asked_for_of_both_sides() -> None:
     sheet = bars(*LYING, *STANDING)
     assert [len(Detector(Upright()).with_decode(score_threshold=score)(sheet)) for score in (0.5, 0.99)] == [4, 4]
+
+
+def test_a_long_strip_that_is_askew_is_not_turned() -> None:
+    """Its frame would have many times its pixels; a quarter needs none more."""
+    sizes = [(720, 1280), (1280, 720), (1000, 1000), (600, 12_000)]
+    assert [legibility.may_turn(size, 45) for size in sizes] == [True, True, True, False]
+    assert all(legibility.may_turn(size, 90) for size in sizes)
+
+
+def test_what_is_told_of_a_picture_that_is_looked_at_turned_is_of_the_picture(recwarn: pytest.WarningsRecorder) -> None:
+    sheet = np.ascontiguousarray(np.rot90(scan(3, 60, (4000, 1000))))
+    Detector(Upright())(sheet)
+    assert "The picture has 1000 x 4000 pixels" in str(recwarn.pop(SmallTextWarning).message)

@@ -149,3 +149,8 @@ def test_a_page_on_its_side_has_the_lines_it_has_upright(degrees: float) -> None
         return {frozenset(of[polygon.tobytes()] for polygon in line.words.polygons) for line in lines(page)}
 
     assert found(degrees) == found(0) == {frozenset((row, i) for i in range(4)) for row in range(3)}
+
+
+def test_a_narrow_letter_beside_a_short_word_turns_nothing() -> None:
+    page = Detections([box(10, 10, 20, 50), box(30, 10, 80, 50)], np.ones(2, np.float32), (100, 100))
+    assert [len(line.words) for line in lines(page)] == [2]

@@ -334,3 +334,9 @@ def test_info_prints_card_settings_and_layers(
     assert run(monkeypatch, "info", zoo.EMBEDDED) == 0  # in eight bits
     out = capsys.readouterr().out
     assert "59 layers, 749,140 stored values" in out and "\nbackbone.layer1.0.expand " in out
+
+
+def test_a_package_without_its_models_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(zoo.MODELS, "diffbin-words", tmp_path / "d.zip" / "diffbin-words.onnx")
+    with pytest.raises(ModelError, match="is not there: install the package by pip"):
+        Detector()

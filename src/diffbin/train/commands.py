@@ -196,8 +196,8 @@ def export(
     stored, trained = read_weights(weights_file)
     recipe = override(stored, assignments or [])
     told = _read_card(card) if card else zoo.card_of(str(checkpoint))
-    if assignments and not card:
-        told = former(told)
+    if not card:  # its figures may be of eight bits, which are told anew, and of other settings
+        told = {name: text for name, text in (former(told) if assignments else told).items() if "int8" not in name}
     if int8:
         if not (calibrate and images and gt):
             raise InputError("--int8 needs --calibrate DIR, and --images DIR and --gt DIR to compare the models on.")

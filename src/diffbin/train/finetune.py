@@ -173,11 +173,11 @@ def finetune(planned: Plan, *, out: Path, resume: bool, progress: Progress) -> O
 
 def _check_held_back(planned: Plan, out: Path, *, resume: bool) -> None:
     """Which pictures are held back depends on their number: with one more, they may be others than before."""
-    record = out / HELD_BACK
-    if not (record.is_file() and checkpoints.checkpoints(out / "checkpoints")):
+    record, now = out / HELD_BACK, planned.held_back
+    if not checkpoints.checkpoints(out / "checkpoints"):
         out.mkdir(parents=True, exist_ok=True)
-        write_text(record, json.dumps(planned.held_back, indent=0))
-    elif resume and (learnt := set(planned.held_back) - set(json.loads(record.read_text("utf-8")))):
+        write_text(record, json.dumps(now, indent=0))
+    elif resume and record.is_file() and (learnt := set(now) - set(json.loads(record.read_text("utf-8")))):
         raise TrainingError(
             f"The run in {out} has learnt from {len(learnt)} of the pictures that are held back now, {min(learnt)!r} "
             "among them: there are more pictures, or fewer, than when it began. Put them as they were, or begin anew."
