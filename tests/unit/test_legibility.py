@@ -565,3 +565,17 @@ def test_what_is_told_of_a_picture_that_is_looked_at_turned_is_of_the_picture(re
     sheet = np.ascontiguousarray(np.rot90(scan(3, 60, (4000, 1000))))
     Detector(Upright())(sheet)
     assert "The picture has 1000 x 4000 pixels" in str(recwarn.pop(SmallTextWarning).message)
+
+
+def test_the_surer_look_is_taken_unless_it_has_much_less_text() -> None:
+    def seen(count: int, score: float) -> Detections:
+        return Detections(found(count, 20).polygons, np.full(count, score, np.float32), (1000, 1000))
+
+    assert legibility.surer(seen(8, 0.95), seen(10, 0.9)) and not legibility.surer(seen(7, 0.95), seen(10, 0.9))
+    assert not legibility.surer(seen(10, 0.9), seen(8, 0.95)) and legibility.surer(seen(1, 0.7), seen(1, 0.7)[:0])
+
+
+def test_of_the_other_look_what_runs_along_is_kept() -> None:
+    rows = np.array([(100, 100, 60, 20, 0), (200, 100, 20, 60, 0), (300, 100, 20, 20, 0)], np.float64)
+    kept = legibility.along(Detections(list(rectangle_corners(rows)), np.ones(3, np.float32), (400, 400)))
+    assert [polygon[:, 0].mean() for polygon in kept.polygons] == [100]
