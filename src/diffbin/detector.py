@@ -195,7 +195,7 @@ class Detector:
         """
         look = legibility.Look(batch, resize, source, picture, resize.original)
         prob = resize.crop(prob)
-        found = self._decoded(prob, resize, self._unsure)
+        found = self._decoded(prob, resize, self._unsure if self._looks_again else self._lenient)
         if self._looks_again and (degrees := slant(found)) and legibility.may_turn(resize.original, degrees):
             found = self._from_two_sides(look, prob, found, degrees)
         else:
@@ -232,8 +232,7 @@ class Detector:
             whole = look.whole() if whole is None else whole
             if whole is None:
                 return found
-            padded = max(self.preprocess.multiple_px, legibility.MULTIPLE_PX)
-            closer = Resize.by(resize.original, wanted, replace(self.preprocess, multiple_px=padded))
+            closer = Resize.by(resize.original, wanted, legibility.of_few_shapes(self.preprocess))
             prob, resize = self._closer(whole, closer, prob), closer
             found = self._joined(self._decoded(prob, resize, self._lenient), large)
         if not self._takes_tiles and resize.loses_text(self.preprocess, self.engine.recipe.preprocess):

@@ -51,6 +51,11 @@ def wanted_ratio(found: Detections, resize: Resize) -> float:
     return max(wanted, resize.ratio)
 
 
+def of_few_shapes(config: Preprocess) -> Preprocess:
+    """The input of looks whose sizes are many."""
+    return replace(config, multiple_px=max(config.multiple_px, MULTIPLE_PX))
+
+
 def from_farther(batch: NDArray[np.float32], near: Resize, far: Resize) -> NDArray[np.float32]:
     """The network's input `(1, 3, padded h, padded w)` float32 of a smaller size, out of the larger one, as it is."""
     (height, width), (h, w) = near.resized, far.resized
@@ -72,8 +77,7 @@ class Look(NamedTuple):
 
     def turned(self, degrees: float, config: Preprocess) -> "Look":
         """The one at the picture turned, in a frame that holds it all, out of the same input."""
-        if degrees != 90:  # else sizes are as many as angles
-            config = replace(config, multiple_px=max(config.multiple_px, MULTIPLE_PX))
+        config = config if degrees == 90 else of_few_shapes(config)  # else sizes are as many as angles
         resize = Resize.by(_frame(self.size, degrees), self.resize.ratio, config)
         (height, width), (h, w) = self.resize.resized, resize.resized
         way = _turn((height, width), (h, w), degrees)

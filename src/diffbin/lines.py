@@ -62,10 +62,17 @@ def lines(detections: Detections) -> list[Line]:
     tall than is not, as on a page that lies on its side, it is the other way round.
     """
     polygons = detections.polygons
-    sides = np.array([(math.dist(q[0], q[1]), math.dist(q[0], q[3])) for q in map(_lying, polygons)]).reshape(-1, 2)
+    lying, sides = _laid(polygons)
     tall = sides[:, 1] > TALL_RATIO * sides[:, 0]
-    along, down = sides[~tall, 0].sum(), sides[tall, 1].sum()
-    found = _chained(polygons if along >= down else [polygon @ QUARTER for polygon in polygons])
+    ways = polygons
+    if sides[tall, 1].sum() > sides[~tall, 0].sum():
+        ways = [polygon @ QUARTER for polygon in polygons]
+        lying, sides = _laid(ways)
+        tall = sides[:, 1] > TALL_RATIO * sides[:, 0]
+    pairs = neighbours(lying, apart=tall)
+    alone = np.flatnonzero(tall & ~np.isin(np.arange(len(polygons)), np.array(pairs).ravel())).tolist()
+    steep = neighbours([_along(ways[i], lying=False) for i in alone])
+    found = chains(len(polygons), [*pairs, *((alone[a], alone[b]) for a, b in steep)])
     return [
         Line(
             polygons[line[0]] if len(line) == 1 else outline(polygons, line),
@@ -75,18 +82,10 @@ def lines(detections: Detections) -> list[Line]:
     ]
 
 
-def _chained(polygons: Sequence[Points]) -> list[list[int]]:
-    """The regions of each line, by index, where most text runs along."""
-    lying = [_lying(polygon) for polygon in polygons]
-    tall = np.array([math.dist(q[0], q[3]) > TALL_RATIO * math.dist(q[0], q[1]) for q in lying], np.bool_)
-    pairs = neighbours(lying, apart=tall)
-    alone = np.flatnonzero(tall & ~np.isin(np.arange(len(polygons)), np.array(pairs).ravel())).tolist()
-    steep = neighbours([_along(polygons[i], lying=False) for i in alone])
-    return chains(len(polygons), [*pairs, *((alone[a], alone[b]) for a, b in steep)])
-
-
-def _lying(polygon: Points) -> Points:
-    return _along(polygon, lying=True)
+def _laid(polygons: Sequence[Points]) -> tuple[list[Points], Floats]:
+    """The rectangles around the regions, see `_along`, and their `(n, 2)` lengths along and across."""
+    lying = [_along(polygon, lying=True) for polygon in polygons]
+    return lying, np.array([(math.dist(q[0], q[1]), math.dist(q[0], q[3])) for q in lying]).reshape(-1, 2)
 
 
 def _along(polygon: Points, *, lying: bool) -> Points:

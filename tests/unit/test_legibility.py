@@ -521,7 +521,7 @@ def test_small_text_of_a_page_that_is_askew_is_looked_at_closer() -> None:
     found = Detector(Level())(page)
     assert len(found) == len(result.get()) == 15
     corners = np.array([cv2.minAreaRect(polygon)[1] for polygon in found.polygons])
-    assert corners.max(axis=1) == pytest.approx(255, abs=6), "a closer look is not where the first one was"
+    assert corners.max(axis=1) == pytest.approx(255, abs=6)
 
 
 def test_columns_that_are_seen_well_stay_as_they_are() -> None:

@@ -29,10 +29,8 @@ from diffbin.train.validate import overlap
 TUNED_ON = 60  # pictures that settings are chosen on: of those trained on, for the score of the others to be honest
 TRAINED_ON = "data.train.0."  # the path of settings of the source
 LABELS = ("unit", "labels_as", "min_side_px", "skip_unlabelled")  # settings of a source that say what its labels are
+HELD_BACK = "held_back.json"  # the names of these pictures
 Progress = Callable[[str, int, int], None]  # what is done, pictures done, their total
-
-
-HELD_BACK = "held_back.json"  # names of pictures
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,13 @@ class Plan:
     start: Start
     recipe: Recipe
     text: Text  # what the labels say
-    pictures: tuple[int, int]  # to learn from, held back
-    held_back: list[str]  # their paths below the folders of pictures
+    learnt: int  # pictures to learn from
+    held_back: list[str]  # paths of the others below their folder
+
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """How many to learn from, and held back."""
+        return self.learnt, len(self.held_back)
 
     @property
     def sentence(self) -> str:
@@ -136,7 +139,7 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     if said := overlap(learnt, held_back):
         raise ConfigError(said)
     names = [picture.name for picture in held_back]
-    return Plan(model, stored, Start(weights, str(path)), recipe, text, (len(learnt), len(names)), names)
+    return Plan(model, stored, Start(weights, str(path)), recipe, text, len(learnt), names)
 
 
 def _for_held_back(assignments: Sequence[str]) -> list[str]:
