@@ -29,7 +29,8 @@ class Loadable(Protocol):
     def load(self) -> Picture: ...
 
 
-ImageSource: TypeAlias = str | Path | bytes | bytearray | memoryview | Readable | NDArray[Any] | Image.Image | Loadable
+StrPath: TypeAlias = str | os.PathLike[str]
+ImageSource: TypeAlias = StrPath | bytes | bytearray | memoryview | Readable | NDArray[Any] | Image.Image | Loadable
 
 ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chosen on, those of ICDAR2015
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
@@ -69,8 +70,8 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
 
     It can decode to 1/2, 1/4 and 1/8, rounded up, in half of the time; it averages, where `Resize` takes samples.
     """
-    if isinstance(source, str | Path):
-        return _from_bytes(read_bytes(source), str(source), config)
+    if isinstance(source, str | os.PathLike):
+        return _from_bytes(read_bytes(source), os.fsdecode(source), config)
     if isinstance(source, Readable):
         source = read_open(source, MAX_BYTES)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -85,9 +86,9 @@ def load_for(source: ImageSource, config: Preprocess | None) -> Loaded:
     raise InputError(f"A picture is a path, bytes, a file, an array or a Pillow image, not {type(source).__name__}.")
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: StrPath) -> bytes:
     """A file's content, of one that is too large one byte more than `MAX_BYTES`. Raises `InputError`."""
-    if "://" in str(path) or not str(path):
+    if "://" in (path := os.fsdecode(path)) or not path:
         raise InputError(f'"{path}" is an address; fetch the picture first.' if path else "The path is empty.")
     try:
         with Path(path).open("rb") as file:
@@ -116,8 +117,7 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
         picture = from_pillow(image, name)
         several = image.format == "TIFF" and len(tiff.frames(io.BytesIO(content), FIRST)[0]) > 1
     if several:
-        told = f"{name} has several pages; the first is taken (in Python diffbin.pages has all)."
-        warn(told)
+        warn(f"{name} has several pages; the first is taken (in Python diffbin.pages has all).")
     return _whole(picture)
 
 

@@ -1,10 +1,10 @@
 """Text that is lost since it is seen too small, too large or not level: what tells it, and what is said."""
 
 import math
+import os
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -206,4 +206,5 @@ def warn_of_change(source: ImageSource) -> None:
 
 def _name(source: ImageSource) -> str:
     """A document has one, so that Python tells it once and not for each page."""
-    return str(source.path if isinstance(source, Page) else source) if isinstance(source, str | Path | Page) else ""
+    source = source.path if isinstance(source, Page) else source
+    return os.fsdecode(source) if isinstance(source, str | os.PathLike) else ""

@@ -1,6 +1,7 @@
 """Pictures in: kinds of sources, orientation, limits, damage; and the resize rule."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -31,7 +32,8 @@ def encode(picture: Image.Image, format_: str, **options: object) -> bytes:
 def test_every_kind_of_source_gives_the_same(tmp_path: Path) -> None:
     pillow = Image.fromarray(PICTURE)
     (tmp_path / "a.png").write_bytes(encode(pillow, "PNG"))
-    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), encode(pillow, "PNG"), PICTURE, pillow):
+    (entry,) = os.scandir(tmp_path)
+    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), entry, encode(pillow, "PNG"), PICTURE, pillow):
         assert np.array_equal(load(source), PICTURE)
 
 
@@ -158,7 +160,9 @@ def test_what_is_transparent_shows_white_in_every_strip() -> None:
 
 
 def test_missing_file_folder_and_odd_arrays(tmp_path: Path) -> None:
-    for source, reason in ((tmp_path / "no.png", "No such file"), (tmp_path, "directory")):
+    (tmp_path / "sub").mkdir()
+    (entry,) = os.scandir(tmp_path)
+    for source, reason in ((tmp_path / "no.png", "No such file"), (tmp_path, "directory"), (entry, "^/.*/sub cannot")):
         with pytest.raises(InputError, match=reason):
             load(source)
     for array in (np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
