@@ -5,6 +5,7 @@ import http.client
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,10 +29,10 @@ ROW = "dbnet_resnet18_fpnc_1200e_icdar2015"
 
 class Server(ThreadingHTTPServer):
     """Serves one file. `temper`: whole, half (breaks off once), stubborn (always breaks off at the same byte), gone,
-    astray (sends less than is left), uncounted (its length is no number)."""
+    astray (sends less than is left), uncounted (its length is no number), busy (asks to come again, once)."""
 
     daemon_threads = False  # closing waits for the connections
-    content, temper, ranges = b"", "whole", True
+    content, temper, ranges, asks = b"", "whole", True, "0"
     requests: list[str]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -47,6 +48,11 @@ class Handler(BaseHTTPRequestHandler):
         server.requests.append(f"{self.path} {start}")
         if server.temper == "gone":
             self.send_error(404)
+            return
+        if server.temper == "busy" and len(server.requests) == 1:
+            self.send_response(429)
+            self.send_header("Retry-After", server.asks)
+            self.end_headers()
             return
         if start >= len(content):
             self.send_error(416)
@@ -174,6 +180,23 @@ def test_of_two_that_want_one_file_one_waits_for_the_other(server: Server, cache
     first = download.download(url(server, name), cache, progress=begin_second)
     second.join()
     assert got == [first] and first.read_bytes() == server.content and len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("asks", "waited"), [("7", 7), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)])
+def test_a_busy_server_is_asked_again_when_it_says(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, asks: str, waited: int
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    server.content, server.temper, server.asks = b"weights", "busy", asks
+    assert download.download(url(server, "a.pth"), cache).read_bytes() == b"weights"
+    assert waits == [waited]
+
+
+def test_a_server_that_asks_for_an_hour_is_told_of(server: Server, cache: Path) -> None:
+    server.temper, server.asks = "busy", "3600"
+    with pytest.raises(ModelError, match=r"refused by its server \(429 Too Many Requests\)"):
+        download.download(url(server, "a.pth"), cache)
 
 
 def test_refused_unreachable_and_too_large(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from diffbin.errors import ModelError
 from diffbin.files import locked
 
 ATTEMPTS, WAIT_S, TIMEOUT_S = 4, 1.0, 30.0  # the wait doubles with each attempt
+MOST_ASKED_S = 60  # a server that asks for a longer wait is told of instead
 CHUNK_BYTES, MAX_BYTES = 1 << 20, 2 << 30
 Progress = Callable[[int, int], None]  # bytes done, and in all (0 = unknown)
 
@@ -62,6 +63,7 @@ def _by_hand(target: Path) -> str:
 
 def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
     for attempt in range(ATTEMPTS):
+        wait_s = WAIT_S * 2**attempt
         try:
             _fetch(url, partial, progress)
             return
@@ -69,14 +71,18 @@ def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
             error.close()  # it holds the connection
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 partial.unlink(missing_ok=True)  # it is of another edition of the file
-            elif error.code < 500:
+            elif error.code < 500 and error.code not in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS):
+                raise
+            asked = error.headers.get("Retry-After") or "0"
+            wait_s = max(wait_s, int(asked) if asked.isdecimal() else 0)  # else a date
+            if wait_s > MOST_ASKED_S:
                 raise
             failure: Exception = error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             failure = error
         if attempt == ATTEMPTS - 1:
             raise failure
-        time.sleep(WAIT_S * 2**attempt)
+        time.sleep(wait_s)
 
 
 def _fetch(url: str, partial: Path, progress: Progress) -> None:
