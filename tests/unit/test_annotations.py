@@ -61,6 +61,14 @@ def test_numbers_in_a_transcription_are_no_vertices(tmp_path: Path, box: str, te
     assert found.texts == [text]
 
 
+@pytest.mark.parametrize("text", ["word", "###", "0.9000", "x 12", "a, b"])
+def test_a_fifth_corner_far_from_the_others_is_one_where_a_text_follows(tmp_path: Path, text: str) -> None:
+    """As of a tilted word that the picture's upper edge cuts."""
+    found = READERS["icdar"](label(tmp_path, f"49.2,16.2,110.2,0,237.5,0,239,5.6,59.1,53.3,{text}"))
+    assert found.polygons[0].shape == (5, 2) and found.texts == [text]
+    assert found.ignored.tolist() == [text == "###"]
+
+
 @pytest.mark.parametrize("text", ["0.9000", "###"])
 def test_outlines_are_read_as_they_were_written(text: str) -> None:
     """Grown outlines begin with several points of one round corner."""

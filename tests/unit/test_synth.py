@@ -308,7 +308,7 @@ def test_shares_are_shares(wrong: dict[str, object]) -> None:
         from_dict(Synth, wrong)
 
 
-@pytest.mark.parametrize("corners", [4, 6])
+@pytest.mark.parametrize("corners", [3, 4, 5, 6])
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -318,6 +318,7 @@ def test_shares_are_shares(wrong: dict[str, object]) -> None:
         ("12", "12"),
         ("a, b", "a, b"),
         ("007,5", "007,5"),
+        ("", ""),
         ("\ud800", "?"),
     ],
 )
@@ -325,12 +326,15 @@ def test_texts_of_originals_are_read_as_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, read: str, corners: int
 ) -> None:
     outline = np.array([[10, 10], [100, 10], [200, 10], [200, 50], [100, 50], [10, 50]], np.float32)
-    outline = outline if corners == 6 else outline[[0, 2, 3, 5]]
+    outline = outline[{3: [0, 2, 5], 4: [0, 2, 3, 5], 5: [0, 1, 2, 3, 5], 6: slice(None)}[corners]]
+    outline[-1] += (0, 200)  # farther than the others are from each other
     sample = Sample(np.zeros((64, 64, 3), np.uint8), [outline], np.array([False]), [text])
     monkeypatch.setattr(Renderer, "render", lambda *_: sample)
     render_set(Synth(), out=tmp_path, count=1, seed=0, workers=1)
     found = READERS["icdar"](tmp_path / "gt" / "gt_000000.txt")
-    assert list(found.texts) == [read] and np.array_equal(found.polygons[0], outline)
+    assert list(found.texts) == [read]
+    written = outline[[*range(corners), -1]] if corners in (3, 5) else outline
+    assert np.array_equal(found.polygons[0], written)
 
 
 @pytest.fixture

@@ -98,7 +98,8 @@ def icdar_text(sample: Sample) -> str:
     """The sample's label file: one line a region, `###` for ignored ones."""
     lines = []
     for polygon, ignored, text in zip(sample.polygons, sample.ignored, sample.texts, strict=True):
-        corners = polygon if len(polygon) > 3 else polygon[[0, 1, 2, 2]]  # the format has no triangles
+        # The format has no triangles, and a fifth corner could be taken for a text.
+        corners = polygon[[*range(len(polygon)), -1]] if len(polygon) in (3, 5) else polygon
         points = ",".join(f"{value:.1f}".removesuffix(".0") for value in corners.ravel().tolist())
         lines.append(f"{points},{'###' if ignored else _transcription(text)}\n")
     return "".join(lines)
