@@ -182,7 +182,7 @@ class Source:
     unit: Literal["word", "line"] = "word"  # of its labels; "hiertext", "synth" give either, "td500", "ctw1500" lines
     labels_as: Literal["", "word", "line"] = ""  # "line" joins words, see `data/lines`; "" takes the labels as they are
     min_side_px: float = 0.0  # regions narrower than this in the whole picture are ignored
-    skip_unlabelled: bool = False  # leaves out pictures without a label file, which are an error else
+    skip_unlabelled: bool = False  # leaves out, before `part` counts, pictures without a label file, else an error
     picture_weights: str = ""  # CSV file below `data.root`, see `diffbin eval --hard`: how often each picture is drawn
 
     def __post_init__(self) -> None:

@@ -69,7 +69,7 @@ def with_settings(model: str, out: Path, recipe: Recipe, *, chosen: str) -> None
     """
     path = zoo.find(model)
     if path.suffix in zoo.CHECKPOINTS:
-        export(path, out, card={"settings": chosen}, recipe=recipe)
+        export(path, out, card={**former(zoo.card_of(model)), "settings": chosen}, recipe=recipe)
         return
     graph = onnx.load(str(path))
     stored = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == METADATA_KEY))

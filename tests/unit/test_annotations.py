@@ -223,6 +223,11 @@ def test_pictures_in_natural_order_with_any_label_name(tmp_path: Path) -> None:
         list_pictures(Source(), str(tmp_path))
     labelled = list_pictures(Source(skip_unlabelled=True), str(tmp_path))
     assert [p.image.name for p in labelled] == ["img_1.jpeg", "img_2.PNG"]
+    (tmp_path / "img_1.jpeg").rename(tmp_path / "img_0.jpeg")
+    (tmp_path / "img_3.png").touch()
+    label(tmp_path, "", "img_3.txt")
+    second = list_pictures(Source(skip_unlabelled=True, part="1:2"), str(tmp_path))
+    assert [p.image.name for p in second] == ["img_3.png"], "part counts those with labels"
 
 
 def test_the_test_labels_of_ctw1500_have_longer_names(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_labels_held_back_are_read_as_those_trained_on(tmp_path: Path) -> None:
     assert own.validation[0].min_side_px == 1 and own.train[0].min_side_px == 2
 
 
+def test_where_nothing_is_to_be_held_back_all_is_trained_on(tmp_path: Path) -> None:
+    planned = plan("diffbin-words", folder(tmp_path, 12), ["data.validation="])
+    assert planned.pictures == (12, 0)
+    some = plan("diffbin-words", planned.recipe.data.train[0], ["data.validation=", "data.train.0.part=:3"])
+    assert some.pictures == (3, 0)
+
+
 def test_pictures_without_a_label_may_be_left_out(tmp_path: Path) -> None:
     source = folder(tmp_path, 12)
     (tmp_path / "gt" / "5.txt").unlink()
@@ -89,6 +96,9 @@ def test_pictures_without_a_label_may_be_left_out(tmp_path: Path) -> None:
         plan("diffbin-words", source, [])
     planned = plan("diffbin-words", source, ["data.train.0.skip_unlabelled=true"])
     assert sum(planned.pictures) == 11 and planned.recipe.data.validation[0].skip_unlabelled
+    for number in (0, 1, 2, 3, 4, 6, 7, 9):
+        (tmp_path / "gt" / f"{number}.txt").unlink()
+    assert plan("diffbin-words", source, ["data.train.0.skip_unlabelled=true"]).pictures == (2, 1)
 
 
 def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:

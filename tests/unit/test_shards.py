@@ -170,7 +170,9 @@ def test_pictures_without_a_label_are_named_or_left_out(tmp_path: Path) -> None:
     write_tar(tmp_path / "shards" / "0.tar", ("a.png", png()), ("b.png", png()), ("b.txt", WORD.encode()))
     with pytest.raises(InputError, match=r"no label beside .*0\.tar/a\.png; skip_unlabelled"):
         ShardSource(SHARDS, str(tmp_path))
-    assert len(ShardSource(replace(SHARDS, skip_unlabelled=True), str(tmp_path))) == 1
+    for part in ("", ":1"):
+        source = ShardSource(replace(SHARDS, skip_unlabelled=True, part=part), str(tmp_path))
+        assert len(source) == 1 and source.name_of(0).endswith("b.png"), "part counts those with labels"
     with pytest.raises(InputError, match="no shard in"):
         ShardSource(replace(SHARDS, images="nowhere"), str(tmp_path))
 

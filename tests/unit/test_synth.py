@@ -326,7 +326,7 @@ def test_texts_of_originals_are_read_as_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, read: str, corners: int
 ) -> None:
     outline = np.array([[10, 10], [100, 10], [200, 10], [200, 50], [100, 50], [10, 50]], np.float32)
-    outline = outline[{3: [0, 2, 5], 4: [0, 2, 3, 5], 5: [0, 1, 2, 3, 5], 6: slice(None)}[corners]]
+    outline = outline[{3: [0, 2, 5], 4: [0, 2, 3, 5], 5: [0, 1, 2, 3, 5], 6: [0, 1, 2, 3, 4, 5]}[corners]]
     outline[-1] += (0, 200)  # farther than the others are from each other
     sample = Sample(np.zeros((64, 64, 3), np.uint8), [outline], np.array([False]), [text])
     monkeypatch.setattr(Renderer, "render", lambda *_: sample)

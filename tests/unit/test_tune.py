@@ -1,6 +1,7 @@
 """Input size and thresholds chosen on labelled pictures."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from diffbin.export import former, with_settings
 from diffbin.metrics.evaluate import evaluate, list_labelled
 from diffbin.metrics.iou import Score
 from diffbin.metrics.tune import Setting, Trials, choose, sizes_around, tune
+from diffbin.overrides import override
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,6 +70,13 @@ def test_a_smaller_input_is_taken_where_it_is_as_good() -> None:
     assert "--set preprocess.short_px=736" in small.options and "hmean" not in small.options
 
 
+def test_the_options_told_are_the_settings_chosen() -> None:
+    own = Preprocess(short_px=800, long_px=1422, max_ratio=2.5)
+    chosen = Setting(own.resized(1024), DarkIsText.recipe.decode, Score(0.5, 1, 1, 1, 1))
+    told = override(replace(DarkIsText.recipe, preprocess=own), chosen.options.replace("--set ", "").split())
+    assert (told.preprocess, told.decode) == (chosen.preprocess, chosen.decode)
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model_file = zoo.MODELS["diffbin-words-fp32"]
     line = ["tune", str(model_file), "--images", str(EXAMPLES), "--gt", str(EXAMPLES / "gt"), "--part", ":2"]
@@ -114,3 +123,13 @@ def test_figures_of_former_settings_are_called_so(tmp_path: Path) -> None:
     card = Detector(tmp_path / "tuned.onnx").engine.card
     for name in ("validation", "int8"):
         assert card[f"{name} at former settings"] == before.card[name] and name not in card
+
+
+def test_a_run_s_weights_keep_the_card_of_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, seen = tmp_path / "model.safetensors", dict[str, str]()
+    shutil.copy(zoo.WEIGHTS["diffbin-words"], weights)
+    shutil.copy(zoo.MODELS["diffbin-words-fp32"], tmp_path / "model.onnx")
+    monkeypatch.setattr("diffbin.export.export", lambda *_, card, recipe: seen.update(card))
+    with_settings(str(weights), tmp_path / "tuned.onnx", DarkIsText.recipe, chosen="by hand")
+    before = Detector("diffbin-words-fp32").engine.card
+    assert seen == {**former(before), "settings": "by hand"} and len(before) > 3

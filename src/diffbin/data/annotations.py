@@ -86,7 +86,8 @@ def reader_of(source: Source) -> str:
 
 
 def list_pictures(source: Source, root: str) -> list[Picture]:
-    """The pictures of a source in natural name order (`img_2` before `img_10`), cut down to `source.part`."""
+    """The pictures of a source in natural name order (`img_2` before `img_10`), cut down to `source.part`; of those
+    with a label where `source.skip_unlabelled`."""
     images, labels = Path(root) / source.images, Path(root) / source.labels
     if source.format not in READERS:
         raise ConfigError(f'Format "{source.format}" is for training alone; elsewhere name a folder of pictures.')
@@ -104,9 +105,9 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
     check_stems(pictures)
     found = [(path, _label_file(path, labels, source.format)) for path in pictures]
     _check_labels(found)
+    found = [(path, label) for path, label in found if label or not source.skip_unlabelled]
     found = take_part(found, source.part)
-    missing = next((path for path, label in found if label is None), None)
-    if missing and not source.skip_unlabelled:
+    if missing := next((path for path, label in found if label is None), None):
         names = " and ".join(name.format(missing.stem) for name in LABEL_NAMES[source.format])
         raise InputError(
             f"There is no label for {missing}: looked in {labels} for {names}; an empty file says: no text, and "

@@ -105,12 +105,12 @@ class ShardSource:
             raise InputError(f"There is no shard in {folder}; expected files ending in .tar, as `diffbin pack` makes.")
         indices = [read_index(shard) for shard in self.shards]
         self._ends, self._index = np.cumsum([len(index) for index in indices]), np.concatenate(indices)
-        self._chosen = part_indices(len(self._index), source.part)
-        unlabelled = self._index[self._chosen, 2] == 0
-        if unlabelled.any() and not source.skip_unlabelled:
-            name = self.name_of(int(unlabelled.argmax()))
+        labelled = self._index[:, 2] != 0
+        taken = np.flatnonzero(labelled | (not source.skip_unlabelled))
+        self._chosen = taken[part_indices(len(taken), source.part)]
+        if not (whole := labelled[self._chosen]).all():
+            name = self.name_of(int(whole.argmin()))
             raise InputError(f"There is no label beside {name}; skip_unlabelled leaves such pictures out.")
-        self._chosen = self._chosen[~unlabelled]
         if not len(self._chosen):
             raise InputError(f'part "{source.part}" leaves no labelled picture of {folder}.')
 

@@ -33,6 +33,7 @@ class Setting:
         return {
             "preprocess.short_px": sizes.short_px,
             "preprocess.long_px": sizes.long_px,
+            "preprocess.max_ratio": sizes.max_ratio,  # which grows with a size above the model's own
             "decode.mask_threshold": chosen.mask_threshold,
             "decode.unclip_ratio": chosen.unclip_ratio,
             "decode.score_threshold": chosen.score_threshold,

@@ -166,7 +166,8 @@ def export(
     card: Annotated[
         Path | None,
         typer.Option(
-            help="JSON file of texts by name, the model card; that of a named model or a run by --from unless given."
+            help="JSON file of texts by name, the model card; unless given, that of a named model, or of a run by "
+            "--from whose model.safetensors is exported."
         ),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Also write the weights as .safetensors.")] = None,

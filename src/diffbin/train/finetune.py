@@ -132,6 +132,8 @@ def plan(model: str, source: Source, assignments: Sequence[str]) -> Plan:
     text = measure(replace(source, part=split(count)[0]), "")  # those held back choose nothing
     suited = suit(stored, source, count, text)
     recipe = override(suited, [*(_for_held_back(assignments) if suited.data.validation else ()), *assignments])
+    if suited.data.validation and not recipe.data.validation:  # what is not held back is trained on
+        recipe = override(replace(suited, data=replace(suited.data, train=(source,))), assignments)
     learnt, held_back = (
         [picture for _, picture in list_labelled(sources, recipe.data.root)] if sources else []
         for sources in (recipe.data.train, recipe.data.validation)
