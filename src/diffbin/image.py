@@ -36,8 +36,7 @@ ORDINARY = (720, 1280)  # (h, w) of the pictures that models' settings are chose
 MAX_READS = 500_000  # parts of an encoded one, half a second in Pillow's loops; a PNG of MAX_BYTES has some 100,000
 EXIF_READS = MAX_READS // 16  # that a segment of EXIF counts for: Pillow joins several, in the square of their number
 FIRST = 64  # directories of a TIFF among which its first page is looked for
-PLAIN = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
-SUFFIXES = heic.SUFFIXES | PLAIN  # sought in folders
+SUFFIXES = heic.SUFFIXES | {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}  # in folders
 AVIF = ("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()  # Pillow 11.3
 # Whatever a file is called. Of what else Pillow opens, PostScript would be run by another program, without limits.
 OPENED = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", *AVIF)
@@ -111,7 +110,7 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
     with opened(io.BytesIO(content), name) as image:
         if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
             check_size((image.height, image.width), name)
-            fast = _from_jpeg(content, (image.height, image.width), config)
+            fast = _from_jpeg(content, image, config)
             if fast:
                 return fast
         picture = from_pillow(image, name)
@@ -121,19 +120,19 @@ def _from_bytes(content: bytes, name: str, config: Preprocess | None) -> Loaded:
     return _whole(picture)
 
 
-def _from_jpeg(content: bytes, stored: tuple[int, int], config: Preprocess | None) -> Loaded | None:
+def _from_jpeg(content: bytes, image: Image.Image, config: Preprocess | None) -> Loaded | None:
     """By OpenCV, upright too, in half the time; None where it cannot, or would make up what is missing."""
     if not (content.endswith(jpeg.END) or jpeg.ends(content)):
         return None
+    stored = image.height, image.width
     most = 1 / Resize.fit(stored, config).ratio if config else 1
     factor = max(factor for factor in jpeg.REDUCED if factor <= max(most, 1))
-    reduced = tuple(-(-side // factor) for side in stored)
-    if reduced[0] == reduced[1] and stored[0] != stored[1]:  # nothing would tell whether it was turned
-        factor, reduced = 1, stored
+    if any(side % factor for side in stored) and rgb.orientation(image) != 1:  # what is rounded up would not come last
+        factor = 1
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), jpeg.REDUCED[factor] | cv2.IMREAD_COLOR_RGB)
     if picture is None:
         return None
-    size = stored if picture.shape[:2] == reduced else stored[::-1]
+    size = stored if picture.shape[:2] == tuple(-(-side // factor) for side in stored) else stored[::-1]
     return Loaded(np.asarray(picture, np.uint8), size)
 
 
@@ -284,12 +283,13 @@ class Resize:
     def apply(self, picture: Picture, config: Preprocess) -> NDArray[np.float32]:
         """`(h, w, 3)` uint8 RGB -> the network's input, `(1, 3, padded h, padded w)` float32."""
         height, width = self.resized
-        same = picture.shape[:2] == self.resized
-        small = picture if same else cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+        times = round(max(self.original) / max(picture.shape[:2]))  # as a JPEG is decoded smaller, its sides rounded up
+        fx, fy = (times * scale for scale in self.scale)
+        small = picture if fx == fy == 1 else cv2.resize(picture, None, fx=fx, fy=fy, interpolation=cv2.INTER_LINEAR)
         batch = np.empty((1, 3, *self.padded), np.float32)
         batch[:, :, height:] = 0
         batch[:, :, :height, width:] = 0
-        for channel, levels, target in zip(cv2.split(small), _levels(config), batch[0], strict=True):
+        for channel, levels, target in zip(cv2.split(small[:height, :width]), _levels(config), batch[0], strict=True):
             cv2.LUT(channel, levels, dst=target[:height, :width])  # a look-up is faster than arithmetic on bytes
         return batch
 

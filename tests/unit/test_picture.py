@@ -131,6 +131,16 @@ def test_a_jpeg_comes_smaller_where_asked(tmp_path: Path, asked: float, given: i
     assert open_picture(write(tmp_path / "a.png")).read(asked)[1] == 1
 
 
+@pytest.mark.parametrize(("size", "given"), [((400, 600), 8), ((404, 600), 1), ((400, 607), 1)])
+def test_of_a_turned_jpeg_nothing_is_rounded_up(tmp_path: Path, size: tuple[int, int], given: int) -> None:
+    """What a side is rounded up by would lie at its beginning."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = write(tmp_path / "a.jpg", soft(*size), exif=exif)
+    assert open_picture(path, upright=True).read(9)[1] == given
+    assert open_picture(path).read(9)[1] == 8
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"no picture", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01", b"GIF89a"]
 )

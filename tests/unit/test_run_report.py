@@ -3,11 +3,13 @@
 import sys
 import time
 import types
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from conftest import DarkIsText, page, small_recipe
@@ -21,7 +23,8 @@ from diffbin.train import loggers
 from diffbin.train.log import RunLog
 from diffbin.train.loggers import CsvLogger, Place, TensorBoardLogger, check_loggers, open_loggers, read_csv
 from diffbin.train.loop import train
-from diffbin.train.report import write_report
+from diffbin.train.losses import LossParts
+from diffbin.train.report import CHARTS, write_report
 from diffbin.train.report.curves import chart
 from diffbin.train.report.sheets import sample_sheet
 
@@ -39,6 +42,16 @@ def test_a_run_leaves_pictures_and_a_page(pages: Path, tmp_path: Path) -> None:
     rows = read_csv(out)
     assert [row["step"] for row in rows if "hmean" in row] == [2, 4] and "seconds" in rows[-1]
     assert any((out / "tensorboard").iterdir())
+
+
+def test_every_term_of_the_loss_is_summed_written_and_drawn() -> None:
+    """Those that someone adds to `LossParts`, too."""
+    names = [term.name for term in fields(LossParts)]
+    parts = LossParts(*(torch.tensor(float(10**i)) for i in range(len(names))))
+    assert float(parts.total) == sum(10**i for i in range(len(names)))
+    columns = [f"loss_{name}" for name in names]
+    assert [column for column in loggers.COLUMNS if column.startswith("loss_")] == columns
+    assert list(CHARTS["Loss"]) == ["loss", *columns]
 
 
 def test_a_page_of_a_run_that_has_not_begun(tmp_path: Path) -> None:

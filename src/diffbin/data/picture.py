@@ -47,12 +47,15 @@ class PictureFile:
     def read(self, reduction: float = 1.0) -> tuple[Pixels, int]:
         """The pixels `(h, w, 3)` uint8 RGB, and how many times smaller than the file they are: at most `reduction`.
 
-        JPEG comes at 1, 1/2, 1/4 or 1/8 of its size, rounded up; other formats always at 1. PPM is not even copied, and
-        its pixels cannot be written to. Raises `InputError` when the file is damaged.
+        JPEG comes at 1, 1/2, 1/4 or 1/8 of its size, rounded up; other formats always at 1, and so do turned ones that
+        would be rounded. PPM is not even copied, and its pixels cannot be written to. Raises `InputError` when the file
+        is damaged.
         """
         if self._whole is not None:
             return self._whole, 1
         factor = max(factor for factor in jpeg.REDUCED if factor <= max(reduction, 1))
+        if self.turned and any(side % factor for side in self.size):  # what is rounded up would not come last
+            factor = 1
         pixels = self._decode(factor)
         if pixels.shape[:2] != (-(-self.size[0] // factor), -(-self.size[1] // factor)):
             raise self._damaged()

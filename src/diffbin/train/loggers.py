@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +14,11 @@ from diffbin.config import Recipe
 from diffbin.errors import DependencyError, TrainingError
 from diffbin.files import write_whole
 from diffbin.plain import to_dict
+from diffbin.train.losses import LossParts
 
 CSV = "log.csv"
 COLUMNS = (
-    *("step", "seconds", "lr", "loss", "loss_prob", "loss_threshold", "loss_binary", "loss_distill"),
-    *("skipped", "images_per_s"),
+    *("step", "seconds", "lr", "loss", *(f"loss_{term.name}" for term in fields(LossParts)), "skipped", "images_per_s"),
     *("precision", "recall", "hmean", "hmean_low", "hmean_high", "best_hmean"),
 )
 PROJECT = "diffbin"  # under which runs are filed elsewhere

@@ -7,6 +7,8 @@ Of the batch of all processes that train together: sums are taken over all of th
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +48,7 @@ class LossParts:
     @property
     def total(self) -> Tensor:
         """The sum."""
-        return self.prob + self.threshold + self.binary + (0 if self.distill is None else self.distill)
+        return reduce(add, (value for _, value in self.named()))
 
 
 class DBLoss(nn.Module):

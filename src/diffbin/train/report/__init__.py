@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from html import escape
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from diffbin.files import write_text
 from diffbin.overrides import to_assignments
 from diffbin.terminal import duration
 from diffbin.train.loggers import read_csv
+from diffbin.train.losses import LossParts
 from diffbin.train.report.curves import chart
 from diffbin.train.report.page import details, figures, page, picture, table
 
 REPORT, BATCH, SAMPLES = "report.html", "batch.jpg", "samples"  # names in the folder
+TERMS = {"prob": "P", "threshold": "T", "binary": "B", "distill": "teacher"}  # by their names in `LossParts`
 CHARTS = {  # columns of log.csv, and what their curves are called
     "Score": {"hmean": "hmean", "precision": "precision", "recall": "recall"},
-    "Loss": {"loss": "sum", "loss_prob": "P", "loss_threshold": "T", "loss_binary": "B", "loss_distill": "teacher"},
+    "Loss": {"loss": "sum", **{f"loss_{term.name}": TERMS.get(term.name, term.name) for term in fields(LossParts)}},
     "Learning rate": {"lr": "rate"},
     "Pictures a second": {"images_per_s": "pictures"},
 }

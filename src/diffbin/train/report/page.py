@@ -21,7 +21,8 @@ p { margin: 4px 0; } .quiet, figcaption { color: var(--quiet); }
 figure { margin: 0; } img { max-width: 100%; height: auto; }
 figcaption { font-weight: 600; color: var(--text); display: flex; flex-wrap: wrap; gap: 0 14px; }
 svg { width: 100%; max-width: 640px; height: auto; font-size: 12px; } svg text { fill: var(--quiet); }
-.axis { stroke: var(--line); } polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.axis { stroke: var(--line); } circle { fill: var(--quiet); }
+polyline { fill: none; stroke: var(--quiet); stroke-width: 2; stroke-linejoin: round; }
 polyline.curve0 { stroke: var(--c0); } polyline.curve1 { stroke: var(--c1); stroke-dasharray: 7 3; }
 polyline.curve2 { stroke: var(--c2); stroke-dasharray: 2 3; }
 polyline.curve3 { stroke: var(--c3); stroke-dasharray: 9 3 2 3; }
