@@ -218,10 +218,12 @@ def _in_order(boxes: _Boxes, regions: list[int]) -> list[int]:
 
 
 def _lines(boxes: _Boxes, regions: list[int]) -> list[list[int]]:
-    """Regions beside each other, from the top."""
+    """Regions beside each other, from the top; of rows beside what is much taller it takes one and no more."""
     lines: list[list[int]] = []
+    usual = median(map(boxes.height, regions))
     for i in sorted(regions, key=boxes.middle):
-        if lines and boxes.middle(i) - boxes.middle(lines[-1][0]) < boxes.height(lines[-1][0]) / 2:
+        first = lines[-1][0] if lines else i
+        if boxes.middle(i) - boxes.middle(first) < min(boxes.height(first) / 2, max(boxes.height(i), usual)) and lines:
             lines[-1].append(i)
         else:
             lines.append([i])

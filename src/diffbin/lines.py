@@ -72,14 +72,24 @@ def lines(detections: Detections) -> list[Line]:
     pairs = neighbours(lying, apart=tall)
     alone = np.flatnonzero(tall & ~np.isin(np.arange(len(polygons)), np.array(pairs).ravel())).tolist()
     steep = neighbours([_along(ways[i], lying=False) for i in alone])
+    if _is_leftwards(detections, pairs):
+        pairs = [(last, first) for first, last in pairs]
     found = chains(len(polygons), [*pairs, *((alone[a], alone[b]) for a, b in steep)])
     return [
         Line(
             polygons[line[0]] if len(line) == 1 else outline(polygons, line),
-            Detections([polygons[i] for i in sorted(line)], detections.scores[sorted(line)], detections.size),
+            Detections([polygons[i] for i in line], detections.scores[line], detections.size),
         )
         for line in sorted(found, key=min)
     ]
+
+
+def _is_leftwards(detections: Detections, pairs: Pairs) -> bool:
+    """Whether text runs to the left, by the order of the regions that stand level; of others it may tell nothing."""
+    _, tops, _, bottoms = detections.boxes().T
+    middles, heights = (tops + bottoms) / 2, bottoms - tops
+    level = [(a, b) for a, b in pairs if abs(middles[a] - middles[b]) < min(heights[a], heights[b]) / 2]
+    return sum(first > last for first, last in level) > len(level) / 2
 
 
 def _laid(polygons: Sequence[Points]) -> tuple[list[Points], Floats]:

@@ -113,6 +113,20 @@ def test_a_page_that_lies_askew_is_read_line_by_line(width: int, degrees: float)
     assert [mixed[round(place)] for place in ((1 - scores) * (len(lines) - 1)).tolist()] == list(range(len(lines)))
 
 
+@pytest.mark.parametrize("top", range(300, 400, 7))
+def test_rows_beside_something_tall_stay_rows(top: int) -> None:
+    """As a stamp in the margin, a price, the head of a table's side."""
+    rows = [(100 + 130 * word, 36 * row, 120, 26) for row in range(20) for word in range(3)]
+    found = order(placed(*rows, (0, top, 60, 190)))
+    assert [place for place in found if place[0]] == rows
+
+
+def test_large_and_small_words_stand_on_one_line() -> None:
+    assert order(placed((300, 30, 80, 20), (0, 0, 200, 50), (210, 30, 80, 20))) == [
+        (0, 0, 200, 50), (210, 30, 80, 20), (300, 30, 80, 20)
+    ]  # fmt: skip
+
+
 def test_a_number_beside_a_column_belongs_to_it() -> None:
     numbered = [place for i in range(5) for place in ((20, 50 + 30 * i, 25, 20), (100, 50 + 30 * i, 300, 20))]
     beside = column(500, 50, 5)

@@ -127,6 +127,20 @@ def test_lines_that_run_downwards_stay_apart_and_go_on_downwards() -> None:
     assert indices(found(*columns)) == [[0, 1], [2, 3]]
 
 
+@pytest.mark.parametrize("degrees", [-30, -15, -5, 0, 5, 15, 30])
+@pytest.mark.parametrize("reading", ["ltr", "rtl"])
+def test_words_of_a_line_come_along_it(degrees: float, reading: str) -> None:
+    """Rising ones, too, of which those at the end stand higher than those that begin it; beside a level line."""
+    level = [box(100 + 110 * i, 700, 200 + 110 * i, 730) for i in range(3)]
+    askew = [turned(box(200 + 130 * i, 300, 310 + 130 * i, 340), degrees) for i in range(4)]
+    found = Detections([clockwise(p) for p in (*level, *askew)], np.ones(7, np.float32), (1000, 1500))
+    joined = lines(found.in_reading_order(reading))
+    assert sorted(len(line.words) for line in joined) == [3, 4]
+    for line in joined:
+        middles = [float(polygon[:, 0].mean()) for polygon in line.words.polygons]
+        assert middles == sorted(middles, reverse=reading == "rtl")
+
+
 def test_lines_of_nothing() -> None:
     assert lines(found()) == []
 
