@@ -48,8 +48,8 @@ def rapidocr() -> Way:
     def read(picture: NDArray[np.uint8]) -> Read:
         found: Any = engine(np.ascontiguousarray(picture[..., ::-1]), return_word_box=True)
         lines = getattr(found, "word_results", None) or ()
-        words = [(np.asarray(box, np.float32), text) for line in lines for text, _, box in line if box is not None]
-        return [box for box, _ in words], [text for _, text in words]
+        words = [word for line in lines for word in line if word and word[2] is not None]
+        return [np.asarray(box, np.float32) for _, _, box in words], [text for text, _, _ in words]
 
     return read
 
@@ -60,7 +60,7 @@ def matches(annotation: Annotation, read: Read) -> tuple[PictureMatch, PictureMa
     found = compare(annotation.polygons, annotation.ignored, polygons, np.arange(len(polygons), dtype=np.float32))
     wanted = [letters(text) for text, skip in zip(annotation.texts, annotation.ignored, strict=True) if not skip]
     given = [letters(texts[int(index)]) for index in found.scores]  # those that do not lie in do-not-care ones
-    same = np.array([[text == word for text in given] for word in wanted], np.bool_).reshape(found.iou.shape)
+    same = np.array([[text == word != "" for text in given] for word in wanted], np.bool_).reshape(found.iou.shape)
     return found, replace(found, iou=found.iou * same)
 
 

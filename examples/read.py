@@ -16,6 +16,7 @@ from rapidocr import RapidOCR
 from diffbin import Detector
 from diffbin.crop import crop
 from diffbin.detections import Points
+from diffbin.errors import InputError
 from diffbin.image import load
 from diffbin.lines import lines
 
@@ -47,7 +48,10 @@ class Reader:
 
     def _read(self, cut: NDArray[np.uint8], *, or_upside_down: bool) -> tuple[str, float]:
         bgr = np.ascontiguousarray(cut[..., ::-1])
-        found = self._recogniser(bgr, use_det=False, use_cls=or_upside_down, use_rec=True)
+        try:
+            found = self._recogniser(bgr, use_det=False, use_cls=or_upside_down, use_rec=True)
+        except Exception:  # what is very long and thin it refuses
+            return "", 0.0
         return found.txts[0], float(found.scores[0])
 
 
@@ -58,16 +62,25 @@ def text(words: Sequence[Word]) -> str:
     return " ".join(word.text for word in (reversed(sure) if upwards else sure))
 
 
-def main(*paths: str) -> None:
-    """See above."""
-    detector, reader = Detector(), Reader()
+def main(*paths: str) -> int:
+    """See above; the exit code."""
+    if not paths:
+        print(__doc__, file=sys.stderr)
+        return 2
+    detector, reader, failed = Detector(), Reader(), False
     for path in paths:
+        try:
+            picture = load(path)
+        except InputError as error:
+            print(error, file=sys.stderr)
+            failed = True
+            continue
         print(path)
-        picture = load(path)
         for line in lines(detector(picture)):
             if told := text([reader.read(picture, polygon) for polygon in line.words.polygons]):
                 print(" ", told)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from glob import glob, has_magic
@@ -21,7 +21,7 @@ from diffbin.errors import DiffbinError, InputError, PackageError, warn
 from diffbin.files import as_compared
 from diffbin.formats import FORMATS, Format
 from diffbin.image import SUFFIXES
-from diffbin.leftovers import forget, forget_lost_pages, is_ours
+from diffbin.leftovers import forget, forget_lost_pages, formats_of, is_ours
 from diffbin.pages import DOCUMENTS, Page, Source
 from diffbin.writer import show, write
 
@@ -45,7 +45,8 @@ def plan(sources: Sequence[str], output: Output) -> list[Job]:
         if output.folder is None:
             jobs += [Job(part, called + fragment(part), None) for part, _ in parts]
             continue
-        first = output.folder / below / picture.stem
+        stem = picture.stem if picture.stem.strip(".") else picture.name  # "." and ".." are folders
+        first = output.folder / below / stem
         others = (first.with_name(f"{picture.name}{end}") for end in chain([""], (f"-{i}" for i in count(2))))
         name = next(
             name for name in chain([first], others) if taken.isdisjoint(_compared(name, end) for _, end in parts)
@@ -90,9 +91,16 @@ def _compared(name: Path, ending: str) -> str:
     return as_compared(_with(name, ending))
 
 
-def unanswered(jobs: Iterable[Job]) -> list[Job]:
-    """Those with nothing yet in the place of their answer."""
-    return [job for job in jobs if not (job.files and is_there(job.files.text))]
+def unanswered(jobs: Iterable[Job], format_: str) -> list[Job]:
+    """Those with nothing yet in the place of their answer. `InputError` for an answer of ours in another format."""
+    left = []
+    for job in jobs:
+        if not (job.files and is_there(job.files.text)):
+            left.append(job)
+        elif (names := formats_of(job.files.text, FORMATS[format_].suffix)) and format_ not in names:
+            told = f"{job.files.text} is an answer in the format {names[0]}"
+            raise InputError(f"{told}; give another folder as --out, or go on by --format {names[0]}.")
+    return left
 
 
 def _real(path: Path) -> str:
@@ -131,8 +139,8 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
         return [(p, p.parent.relative_to(path)) for p in found]
     if is_there(path) or not has_magic(source):
         return [(path, Path())]  # a missing file is told of in its turn
-    files = sorted(Path(p) for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207  # absolute patterns too
-    beside = {folder: set(os.listdir(folder)) for folder in {path.parent for path in files}}  # noqa: PTH208  # quicker
+    files = sorted(Path(p) for p in glob(source, recursive=True) if _is_file(p))  # noqa: PTH207  # absolute patterns too
+    beside = {folder: _names_in(folder) for folder in {path.parent for path in files}}
     matches = [
         path
         for path in files
@@ -143,9 +151,20 @@ def _expand(source: str, out: Path | None) -> list[tuple[Path, Path]]:
     return [(p, Path()) for p in matches]
 
 
+def _names_in(folder: Path) -> set[str]:
+    with suppress(OSError):  # of a folder that lets one in, and does not tell what is there
+        return set(os.listdir(folder))  # noqa: PTH208  # quicker
+    return set()
+
+
+def _is_file(path: str | Path) -> bool:
+    """Or a link that leads nowhere, whose turn tells so."""
+    return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))  # noqa: PTH110, PTH113, PTH114
+
+
 def _search(folder: Path, out: Path | None) -> list[Path]:
     """The pictures below, and the folders below that cannot be read: opening them tells why, in their turn."""
-    found, closed, answers = list[Path](), list[Path](), _real(out) if out else ""
+    found, closed, linked, answers = list[Path](), list[Path](), list[Path](), _real(out) if out else ""
     foreign = Counter[str]()
 
     def refused(error: OSError) -> None:
@@ -156,6 +175,7 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
     for root, folders, files in os.walk(folder, onerror=refused):
         beside = set(files)
         folders[:] = [name for name in folders if not answers or _real(Path(root, name)) != answers]
+        linked += [path for name in folders if (path := Path(root, name)).is_symlink()]
         found += [Path(root, name) for name in files if _is_picture(Path(root, name), beside)]
         foreign.update(Path(name).suffix.lower() for name in files)
     if passed_over := [suffix for suffix in EXTRAS if foreign[suffix] and suffix not in SOUGHT]:
@@ -163,7 +183,9 @@ def _search(folder: Path, out: Path | None) -> list[Path]:
         extras = ",".join(sorted({EXTRAS[suffix] for suffix in passed_over}))
         way_out = f"pip install '.[{extras}]' lets diffbin open such files; or convert them, to .jpg or .png."
         warn(f"Passed over in {folder}: {told}. {way_out}")
-    return sorted([path for path in found if os.path.isfile(path)] + closed)  # noqa: PTH113
+    if linked:
+        warn(f"Passed over in {folder}: {len(linked)} folders that are links, as {linked[0]}; name them, too.")
+    return sorted([path for path in found if _is_file(path)] + closed)
 
 
 def _is_picture(path: Path, beside: set[str]) -> bool:

@@ -173,7 +173,7 @@ def detect(
         make_folder(out)  # before any text is looked for, not after
     count = len(jobs)
     if resume:
-        jobs = batch.unanswered(jobs)
+        jobs = batch.unanswered(jobs, format_)
         print(f"diffbin: {count - len(jobs)} of {count} pictures have an answer already.", file=sys.stderr)
         if not jobs:
             return

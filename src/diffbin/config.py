@@ -74,7 +74,9 @@ class Decode:
 
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
-        check_range("0 or more", self, ("unclip_ratio", "rim_px", "min_width_px", "upright_px", "max_candidates"))
+        check_range("from 0 to 1024", self, ("unclip_ratio", "rim_px"))
+        check_range("0 or more", self, ("min_width_px", "upright_px"))
+        check_range("above 0", self, ("max_candidates",))
         for name, known in (("shape", ("quad", "polygon")), ("reading", ("ltr", "rtl", "vertical-rl"))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"decode.{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}.")

@@ -5,6 +5,7 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import index
 from statistics import median
 from typing import Any, NamedTuple, overload
 
@@ -90,10 +91,12 @@ class Detections:
 
         Raises `KeyError`, `TypeError` or `ValueError` for anything else.
         """
-        height, width = content["size"]
+        height, width = map(index, content["size"])
         polygons = [np.array(region["polygon"], np.float32).reshape(-1, 2) for region in content["regions"]]
-        scores = np.array([region["score"] for region in content["regions"]], np.float32)
-        return cls(polygons, scores, (int(height), int(width)))
+        if (fewest := min(map(len, polygons), default=3)) < 3:
+            raise ValueError(f"a polygon of {fewest} points")
+        scores = np.array([float(region["score"]) for region in content["regions"]], np.float32)
+        return cls(polygons, scores, (height, width))
 
     def filter(self, score: float) -> "Detections":
         """The regions with at least this score."""

@@ -16,7 +16,7 @@ from diffbin.config import Decode, Preprocess
 from diffbin.decode import decode, in_doubt, slant
 from diffbin.detections import Detections
 from diffbin.engines import Engine, Runtime
-from diffbin.errors import ConfigError
+from diffbin.errors import ConfigError, ModelError
 from diffbin.files import MAX_BYTES, Readable, read_open
 from diffbin.image import ImageSource, Loaded, Resize, load_for
 from diffbin.legibility import LARGEST_SIZE
@@ -62,6 +62,8 @@ class Detector:
         if isinstance(model, str | Path):
             asked = {"engine": engine, "device": device, "precision": precision, "threads": threads}
             model = zoo.load(model, from_dict(Runtime, asked))
+        if not hasattr(model, "recipe"):
+            raise ModelError(f"A model is a name, a path or an engine, not {type(model).__name__}.")
         self.engine = model
         self.decode = decode or self.engine.recipe.decode
         own = self.engine.recipe.preprocess
@@ -90,7 +92,7 @@ class Detector:
         whole = isinstance(short_px, Integral) and not isinstance(short_px, bool)
         if not whole or not 1 <= short_px <= LARGEST_SIZE:
             raise ConfigError(f"The size is {short_px!r}; it must be a whole number from 1 to {LARGEST_SIZE}.")
-        preprocess = self._given.resized(short_px)
+        preprocess = self._given.resized(int(short_px))
         return self._with(preprocess=preprocess, _sized=True)
 
     def _with(self, **changes: object) -> "Detector":

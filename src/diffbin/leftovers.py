@@ -17,13 +17,18 @@ def is_ours(path: Path, way: Format) -> bool:
     """Whether a file begins as an answer does; one of the format icdar without any text found is empty."""
     try:
         with path.open("rb") as file:
-            first = file.readline(1 << 20)
+            empty = not file.read(1)
     except OSError:
         return True  # writing will tell why it cannot be replaced, in its turn
-    if not first:
-        return way.suffix == EMPTY
-    begins = (ours.begins for ours in FORMATS.values() if ours.suffix == way.suffix)
-    return any(begin.match(first.rstrip(b"\r\n")) for begin in begins)
+    return way.suffix == EMPTY if empty else bool(formats_of(path, way.suffix))
+
+
+def formats_of(path: Path, suffix: str) -> list[str]:
+    """The names of the formats with this suffix that a file begins as; none for what is not ours or cannot be read."""
+    with suppress(OSError), path.open("rb") as file:
+        first = file.readline(1 << 20).rstrip(b"\r\n")
+        return [name for name, way in FORMATS.items() if way.suffix == suffix and way.begins.match(first)]
+    return []
 
 
 def forget(job: Job, way: Format) -> None:

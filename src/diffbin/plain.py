@@ -5,6 +5,7 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 from diffbin.errors import ConfigError
@@ -57,8 +58,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, args))}.")
     if origin is tuple and isinstance(value, list | tuple):
         return _convert_tuple(args, value, where)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is float and isinstance(value, Real) and not isinstance(value, bool):  # those of NumPy, too
         return float(value)
+    if hint is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     wanted = hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)

@@ -230,6 +230,20 @@ def test_pictures_in_natural_order_with_any_label_name(tmp_path: Path) -> None:
     assert [p.image.name for p in second] == ["img_3.png"], "part counts those with labels"
 
 
+def test_a_document_whose_pages_are_labelled_wants_no_label(tmp_path: Path) -> None:
+    """As `diffbin detect --format labelme` leaves a TIFF of several pages."""
+    for name in ("a.png", "scan.tif", "scan-001.page.png", "scan-002.page.png"):
+        (tmp_path / name).touch()
+    for name in ("a", "scan-001.page", "scan-002.page"):
+        label(tmp_path, '{"shapes": []}', f"{name}.json")
+    source = Source(format="labelme", images=str(tmp_path), labels=str(tmp_path))
+    names = ["a.png", "scan-001.page.png", "scan-002.page.png"]
+    assert sorted(picture.name for picture in list_pictures(source, "")) == names
+    (tmp_path / "scan-001.page.json").unlink()
+    with pytest.raises(InputError, match=r"There is no label for .*scan"):
+        list_pictures(source, "")
+
+
 def test_the_test_labels_of_ctw1500_have_longer_names(tmp_path: Path) -> None:
     for name in ("1001", "0001"):
         (tmp_path / f"{name}.jpg").touch()

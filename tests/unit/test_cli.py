@@ -129,6 +129,44 @@ def test_a_call_broken_off_goes_on(io: Run, model_file: Path, pages: Path, tmp_p
     assert code == 2 and "--out" in err
 
 
+@pytest.mark.parametrize(("before", "then"), [("json", "labelme"), ("page", "alto"), ("alto", "page")])
+def test_a_call_goes_on_in_its_own_format(
+    io: Run, model_file: Path, pages: Path, tmp_path: Path, before: str, then: str
+) -> None:
+    command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "out", "--format")
+    assert run(*io, *command, before)[0] == 0
+    code, _, err = run(*io, *command, then, "--resume")
+    assert code == 2 and f"is an answer in the format {before}; give another folder" in err
+    assert run(*io, *command, before, "--resume")[0] == 0 and run(*io, *command, then)[0] == 0
+
+
+def test_a_folder_that_does_not_tell_what_is_there(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be entered all the same, and a name in it be known."""
+
+    def refuse(folder: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert [job.name for job in batch.plan([str(pages / "image*" / "img_1.png")], Output())] == ["img_1.png"]
+
+
+def test_pictures_called_like_folders_and_links_that_lead_nowhere(
+    io: Run, model_file: Path, pages: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "work" / "out"
+    folder.mkdir()
+    content = (pages / "images" / "img_1.png").read_bytes()
+    for name in ("..png", "...png", "a.png"):
+        (folder / name).write_bytes(content)
+    (folder / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "linked").symlink_to(pages / "images", target_is_directory=True)
+    code, _, err = run(*io, "detect", folder, "--model", model_file, "--out", out)
+    assert code == 1 and f"{folder / 'lost.png'} cannot be read: No such file" in err
+    assert f"1 folders that are links, as {folder / 'linked'}; name them, too" in err
+    assert sorted(path.name for path in out.iterdir()) == ["...png.json", "..png.json", "a.json"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
 def test_going_on_needs_names_that_tell_pictures_apart(io: Run, model_file: Path, pages: Path, tmp_path: Path) -> None:
     (pages / "images" / "img_1.jpg").write_bytes((pages / "images" / "img_1.png").read_bytes())
     command = ("detect", pages / "images", "--model", model_file, "--out", tmp_path / "out")

@@ -169,6 +169,22 @@ def test_to_json_and_back() -> None:
     assert len(Detections.from_dict(none.to_dict())) == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "polygon", "score"),
+    [
+        ([5, 6], [], 1),
+        ([5, 6], [[1, 2], [3, 4]], 1),
+        ([5, 6], [[1, 2], [3, 4], [5]], 1),
+        ([5, 6], [[1, 2], [3, 4], [5, 0]], [1]),
+        ("56", [[1, 2], [3, 4], [5, 0]], 1),
+        ([5], [[1, 2], [3, 4], [5, 0]], 1),
+    ],
+)
+def test_what_is_no_answer_is_refused(size: object, polygon: object, score: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Detections.from_dict({"size": size, "regions": [{"polygon": polygon, "score": score}]})
+
+
 def test_a_part_of_them_and_one_among_them() -> None:
     found = make((5, 0), (60, 3), (10, 50))
     part = found[1:]

@@ -19,7 +19,7 @@ from PIL import Image
 from conftest import DarkIsText, page
 from diffbin.detections import Detections
 from diffbin.detector import Detector
-from diffbin.errors import ConfigError, InputError
+from diffbin.errors import ConfigError, InputError, ModelError
 
 DARK = Detector(DarkIsText())
 PICTURE = page()[0]
@@ -91,6 +91,21 @@ def test_a_small_picture_is_enlarged_no_further_than_the_model_knows() -> None:
 def test_an_odd_size_is_refused(size: Any) -> None:
     with pytest.raises(ConfigError, match=f"The size is {size!r}; it must be a whole number from 1 to 4096"):
         DARK.with_size(size)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    size: Any = np.int64(192)
+    detector = DARK.with_size(size).with_decode(score_threshold=np.float32(0.5), max_candidates=np.int32(9))
+    assert type(detector.preprocess.short_px) is int and detector.preprocess.short_px == 192
+    assert type(detector.decode.score_threshold) is float and type(detector.decode.max_candidates) is int
+    with pytest.raises(ConfigError, match="must be of type int"):
+        DARK.with_decode(max_candidates=np.float32(9))
+
+
+@pytest.mark.parametrize("model", [None, 7, [DARK.engine]])
+def test_what_is_no_model_is_refused(model: Any) -> None:
+    with pytest.raises(ModelError, match=f"name, a path or an engine, not {type(model).__name__}"):
+        Detector(model)
 
 
 def test_mixed_channels() -> None:

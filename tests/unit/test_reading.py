@@ -77,19 +77,39 @@ def test_the_text_of_pictures_is_printed(
     same = SimpleNamespace(txts=("a",), scores=(1.0,))
     monkeypatch.setattr(sys.modules["rapidocr"], "RapidOCR", lambda params: lambda cut, **_: same)
     path = str(ROOT / "examples" / "img_984.jpg")
-    runpy.run_path(str(EXAMPLE))["main"](path)
-    name, *lines = capsys.readouterr().out.splitlines()
+    main = runpy.run_path(str(EXAMPLE))["main"]
+    assert main("missing.jpg", path) == 1
+    out, err = capsys.readouterr()
+    name, *lines = out.splitlines()
     assert name == path and len(lines) > 5 and {*" ".join(lines).split()} == {"a"}
+    assert err == "missing.jpg cannot be read: No such file or directory.\n"
+    assert main() == 2 and "python examples/read.py street.jpg" in capsys.readouterr().err
+
+
+def test_what_the_recogniser_refuses_is_not_read(
+    recogniser: Recogniser, picture: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("too thin")
+
+    monkeypatch.setattr(sys.modules["rapidocr"], "RapidOCR", lambda params: refuse)
+    reader = runpy.run_path(str(EXAMPLE))["Reader"]()
+    assert reader.read(picture, quad(10, 10, 80, 1)) == ("", 0.0, False)
 
 
 def test_a_word_counts_as_read_where_its_letters_are_the_label_s(recogniser: Recogniser) -> None:
     matches = runpy.run_module("benchmarks.reading")["matches"]
-    labels = [quad(0, 0, 40, 10), quad(0, 20, 40, 10), quad(0, 40, 40, 10), quad(0, 60, 40, 10)]
-    annotation = Annotation(labels, np.array([False, False, True, False]), ["Exit!", "Way", "###", "missed"])
-    read = [quad(0, 40, 40, 10), quad(1, 0, 40, 10), quad(0, 21, 40, 10)], ["no", "EXIT", "Wav"]
+    labels = [quad(0, top, 40, 10) for top in (0, 20, 40, 60, 80)]
+    annotation = Annotation(
+        labels, np.array([False, False, True, False, False]), ["Exit!", "Way", "###", "missed", "&"]
+    )
+    read = (
+        [quad(0, 40, 40, 10), quad(1, 0, 40, 10), quad(0, 21, 40, 10), quad(0, 80, 40, 10)],
+        ["no", "EXIT", "Wav", ""],
+    )
     found, right = (score([match], 0) for match in matches(annotation, read))
-    assert (found.hits, right.hits) == (2, 1)
-    assert found.regions == right.regions == 3 and found.predictions == right.predictions == 2
+    assert (found.hits, right.hits) == (3, 1)
+    assert found.regions == right.regions == 4 and found.predictions == right.predictions == 3
 
 
 def test_nothing_found_is_nothing_read(recogniser: Recogniser) -> None:

@@ -62,6 +62,9 @@ LABEL_NAMES = {  # of the formats that have a file a picture
 }
 
 
+PAGED = (".tif", ".tiff")  # pictures that may have several pages
+
+
 class Picture(NamedTuple):
     """A picture file, its label, which `read_annotation` reads, its path below the folder of pictures, and whether the
     label is of the upright picture, or else of the one stored."""
@@ -105,7 +108,11 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
     check_stems(pictures)
     found = [(path, _label_file(path, labels, source.format)) for path in pictures]
     _check_labels(found)
-    found = [(path, label) for path, label in found if label or not source.skip_unlabelled]
+    found = [
+        (path, label)
+        for path, label in found
+        if label or not (source.skip_unlabelled or _is_in_pages(path, labels, source.format))
+    ]
     found = take_part(found, source.part)
     if missing := next((path for path, label in found if label is None), None):
         names = " and ".join(name.format(missing.stem) for name in LABEL_NAMES[source.format])
@@ -207,6 +214,12 @@ def part_indices(count: int, part: str) -> NDArray[np.int64]:
         return indices
     some = slice(*(int(text) if text else None for text in match.group(2, 3, 4)))
     return np.delete(indices, some) if match[1] else indices[some]
+
+
+def _is_in_pages(picture: Path, labels: Path, format_: str) -> bool:
+    """Whether it is a document whose pages are beside it, with labels, as `detect --format labelme` leaves them."""
+    page = picture.with_name(f"{picture.stem}-001.page.png")
+    return picture.suffix.lower() in PAGED and page.is_file() and _label_file(page, labels, format_) is not None
 
 
 def _label_file(image: Path, folder: Path, format_: str) -> Path | None:

@@ -29,6 +29,7 @@ openvino.Type.f32.to_dtype()
 # What `layout` writes: what its pad puts behind n, c, h and w, and its chains, from their ends.
 FOURTH_CHANNEL = [0, 1, 0, 0]
 SHUFFLED = ("Transpose", "Reshape", "Transpose", "Reshape", "Transpose")
+IR_VERSION = b"\x08"  # the tag of the first field of an ONNX file
 COPIED = ("Transpose", "Reshape", "Concat", "Concat", "Reshape", "Transpose")
 
 
@@ -81,6 +82,9 @@ class OpenVinoEngine:
 
 
 def _read(path: Path) -> Any:
+    with path.open("rb") as file:
+        if file.read(1) != IR_VERSION:  # OpenVINO would ask its readers of other formats, who complain at length
+            raise ModelError(f"{path} is not an ONNX model.")
     try:
         return CORE.read_model(path)
     except RuntimeError as error:

@@ -41,7 +41,7 @@ FORMATS = {
     "csv": Format(".csv", csv.to_csv, csv.BEGINS, head=csv.HEAD, apart=True),
     "coco": Format(".json", _coco, NOTHING, together=coco.to_coco),
     "labelme": Format(".json", labelme.to_labelme, labelme.BEGINS, links=True),
-    "page": Format(".xml", page.to_page, xml.BEGINS, links=True),
-    "alto": Format(".xml", alto.to_alto, xml.BEGINS, links=True),
+    "page": Format(".xml", page.to_page, xml.begins("PAGE"), links=True),
+    "alto": Format(".xml", alto.to_alto, xml.begins("ALTO"), links=True),
     "hocr": Format(".hocr", hocr.to_hocr, hocr.BEGINS, links=True),
 }

@@ -21,7 +21,7 @@ def to_alto(detections: Detections, image: str) -> str:
         place = _place(list(chain.from_iterable(outlines)))
         found = [f'   <TextBlock ID="block" {place}>\n', *found, "   </TextBlock>\n"]
     return (
-        f'{xml.FIRST}<alto xmlns="{NAMESPACE}" SCHEMAVERSION="4.4">\n <Description><MeasurementUnit>pixel'
+        f'{xml.first("ALTO")}<alto xmlns="{NAMESPACE}" SCHEMAVERSION="4.4">\n <Description><MeasurementUnit>pixel'
         f"</MeasurementUnit><sourceImageInformation><fileName>{xml.text(image)}</fileName></sourceImageInformation>"
         f'</Description>\n <Layout><Page ID="page" PHYSICAL_IMG_NR="1" HEIGHT="{height}" WIDTH="{width}">\n'
         f'  <PrintSpace HPOS="0" VPOS="0" WIDTH="{width}" HEIGHT="{height}">\n'

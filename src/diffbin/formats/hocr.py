@@ -26,7 +26,8 @@ def to_hocr(detections: Detections, image: str) -> str:
     """
     height, width = detections.size
     found = [_line(line, i) for i, line in enumerate(lines(detections), 1)]
-    title = xml.attribute(f'image "{image}"; bbox 0 0 {width} {height}; ppageno 0')
+    path = image.replace('"', "%22")  # which would end it
+    title = xml.attribute(f'image "{path}"; bbox 0 0 {width} {height}; ppageno 0')
     area = f'   <div class="ocr_carea" id="area">\n{"".join(found)}   </div>\n' if found else ""
     return f'{HEAD} <body>\n  <div class="ocr_page" id="page" title={title}>\n{area}  </div>\n </body>\n</html>\n'
 

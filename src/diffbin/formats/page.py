@@ -26,7 +26,7 @@ def to_page(detections: Detections, image: str) -> str:
         corners = xml.joined([(left, top), (right, top), (right, bottom), (left, bottom)])
         found = [f'  <TextRegion id="region">\n   <Coords points="{corners}"/>\n', *found, "  </TextRegion>\n"]
     return (
-        f'{xml.FIRST}<PcGts xmlns="{NAMESPACE}">\n'
+        f'{xml.first("PAGE")}<PcGts xmlns="{NAMESPACE}">\n'
         f" <Metadata><Creator>diffbin {__version__}</Creator><Created>{now}</Created><LastChange>{now}</LastChange>"
         f'</Metadata>\n <Page imageFilename={xml.attribute(image)} imageWidth="{width}" imageHeight="{height}">\n'
         f"{''.join(found)} </Page>\n</PcGts>\n"

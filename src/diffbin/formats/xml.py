@@ -7,11 +7,19 @@ import numpy as np
 
 from diffbin.detections import Points
 
-FIRST = '<?xml version="1.0" encoding="UTF-8"?><!-- by diffbin -->\n'
-BEGINS = re.compile(re.escape(FIRST.strip()).encode() + b"$")  # of what others save, more may stand in the line
 FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # also a name's bytes that are no UTF-8
+
+
+def first(name: str) -> str:
+    """The line that tells an answer of ours, in the format of this name."""
+    return f'<?xml version="1.0" encoding="UTF-8"?><!-- {name} by diffbin -->\n'
+
+
+def begins(name: str) -> re.Pattern[bytes]:
+    """Matches it, also as once, without the name. Of what others save, more may stand in the line."""
+    return re.compile(re.escape(first(name).strip()).replace(f"{name}\\ ", f"({name}\\ )?").encode() + b"$")
 
 
 def text(value: str) -> str:
