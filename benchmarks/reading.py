@@ -47,8 +47,8 @@ def rapidocr() -> Way:
 
     def read(picture: NDArray[np.uint8]) -> Read:
         found: Any = engine(np.ascontiguousarray(picture[..., ::-1]), return_word_box=True)
-        lines = getattr(found, "word_results", None) or ()
-        words = [word for line in lines for word in line if word and word[2] is not None]
+        lines = () if found.boxes is None else found.word_results
+        words = [word for line in lines for word in line if word[2] is not None]
         return [np.asarray(box, np.float32) for _, _, box in words], [text for text, _, _ in words]
 
     return read
