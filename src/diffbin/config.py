@@ -70,13 +70,12 @@ class Decode:
     min_width_px: float = 5.0  # shorter side of a quad on the map
     upright_px: float = 0.0  # nearly square quads of blobs not as long on the map are set upright; 0 = none
     epsilon_ratio: float = 0.01  # contour simplification, as a share of the perimeter; 0.002 keeps long thin lines
-    max_candidates: int = 3000  # contours looked at
+    max_candidates: int = 3000  # contours looked at, and one more, as by the reference
 
     def __post_init__(self) -> None:
         check_range("from 0 to 1", self, ("mask_threshold", "score_threshold", "epsilon_ratio"))
         check_range("from 0 to 1024", self, ("unclip_ratio", "rim_px"))
-        check_range("0 or more", self, ("min_width_px", "upright_px"))
-        check_range("above 0", self, ("max_candidates",))
+        check_range("0 or more", self, ("min_width_px", "upright_px", "max_candidates"))
         for name, known in (("shape", ("quad", "polygon")), ("reading", ("ltr", "rtl", "vertical-rl"))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"decode.{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}.")
