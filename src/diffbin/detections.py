@@ -225,11 +225,13 @@ def _lines(boxes: _Boxes, regions: list[int]) -> list[list[int]]:
     lines: list[list[int]] = []
     usual = median(map(boxes.height, regions))
     for i in sorted(regions, key=boxes.middle):
-        first = lines[-1][0] if lines else i
-        if boxes.middle(i) - boxes.middle(first) < min(boxes.height(first) / 2, max(boxes.height(i), usual)) and lines:
-            lines[-1].append(i)
-        else:
-            lines.append([i])
+        if lines:
+            first = lines[-1][0]
+            reach = min(boxes.height(first) / 2, max(boxes.height(i), usual))
+            if boxes.middle(i) - boxes.middle(first) < reach:
+                lines[-1].append(i)
+                continue
+        lines.append([i])
     return lines
 
 

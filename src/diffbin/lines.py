@@ -55,7 +55,8 @@ class Line:
 
 
 def lines(detections: Detections) -> list[Line]:
-    """The regions of each line, in the order that the detections have; a region beside no other is a line by itself.
+    """The lines, in the order of their first regions, and the regions of each along it, leftwards where the detections
+    come so; a region beside no other is a line by itself.
 
     It is not known how the text of a region runs. What is long runs along; what is tall is first taken for a narrow
     letter of a line whose other words are not tall, and then for text that runs downwards or steeply. Where more is

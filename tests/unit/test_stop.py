@@ -1,6 +1,7 @@
 """Signals that ask a run to end."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,6 +39,23 @@ def test_what_another_process_was_asked_is_told_and_ones_own_signal_is_no_second
     finally:
         stop.release()
     assert capfd.readouterr().err.count("The run ends after this step") == 1
+
+
+@pytest.mark.parametrize(("by_torchrun", "seconds", "waits"), [(False, 0.5, True), (False, 2, False), (True, 20, True)])
+def test_a_second_signal_acts_unless_it_is_the_echo_of_the_first(
+    monkeypatch: pytest.MonkeyPatch, by_torchrun: bool, seconds: float, waits: bool
+) -> None:
+    """torchrun sends each signal on, and on a busy machine late."""
+    if by_torchrun:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    clock, reached = [0.0], []
+    monkeypatch.setattr("diffbin.train.stop.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    with pytest.raises(KeyboardInterrupt), stopping():
+        signal.raise_signal(signal.SIGINT)
+        clock[0] += seconds
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after")
+    assert bool(reached) is waits
 
 
 def test_where_nothing_is_lost_a_signal_acts_at_once() -> None:

@@ -60,9 +60,7 @@ LABEL_NAMES = {  # of the formats that have a file a picture
     "ctw1500": ("{}.txt", "{}.xml", "000{}.txt"),
     "labelme": ("{}.json",),
 }
-
-
-PAGED = (".tif", ".tiff")  # pictures that may have several pages
+PAGED = (".tif", ".tiff")  # of pictures that may have several pages
 
 
 class Picture(NamedTuple):

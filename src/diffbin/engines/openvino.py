@@ -26,10 +26,10 @@ import openvino.opset13 as operators  # noqa: E402
 CORE = openvino.Core()
 openvino.Type.f32.to_dtype()
 
+IR_VERSION = b"\x08"  # the tag of the first field of an ONNX file
 # What `layout` writes: what its pad puts behind n, c, h and w, and its chains, from their ends.
 FOURTH_CHANNEL = [0, 1, 0, 0]
 SHUFFLED = ("Transpose", "Reshape", "Transpose", "Reshape", "Transpose")
-IR_VERSION = b"\x08"  # the tag of the first field of an ONNX file
 COPIED = ("Transpose", "Reshape", "Concat", "Concat", "Reshape", "Transpose")
 
 

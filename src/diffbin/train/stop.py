@@ -1,5 +1,6 @@
 """Ctrl-C, and the SIGTERM by which schedulers take a machine back: the step at hand is done and saved first."""
 
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,9 @@ import torch
 from diffbin.train import devices
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ECHO_S = 3.0  # a terminal's Ctrl-C comes from there and, later on a busy machine, from torchrun once more: one wish
+# Within which a second signal is the same wish. A terminal's Ctrl-C comes from there and, much later on a busy machine,
+# from torchrun once more, which kills its processes after 30 s.
+ECHO_S, ECHO_OF_TORCHRUN_S = 1.0, 25.0
 
 
 class Stop:
@@ -24,6 +27,7 @@ class Stop:
         self.asked = 0  # the signal's number
         self._at_once = False
         self._since = 0.0
+        self._echo_s = ECHO_OF_TORCHRUN_S if "TORCHELASTIC_RUN_ID" in os.environ else ECHO_S
         self._before: dict[int, Any] = {}
 
     def everywhere(self, device: torch.device) -> bool:
@@ -60,7 +64,7 @@ class Stop:
             self._act(number)
         elif not self.asked:
             self._note(number)
-        elif time.monotonic() - self._since > ECHO_S:
+        elif time.monotonic() - self._since > self._echo_s:
             self._act(number)
 
     def _note(self, number: int) -> None:

@@ -74,7 +74,7 @@ def _fetch_all(url: str, partial: Path, progress: Progress) -> None:
             elif error.code < 500 and error.code not in (http.client.REQUEST_TIMEOUT, http.client.TOO_MANY_REQUESTS):
                 raise
             asked = error.headers.get("Retry-After") or "0"
-            wait_s = max(wait_s, int(asked) if asked.isdecimal() else 0)  # else a date
+            wait_s = max(wait_s, int(asked[:9]) if asked.isdecimal() else 0)  # else a date
             if wait_s > MOST_ASKED_S:
                 raise
             failure: Exception = error
