@@ -21,6 +21,7 @@ from diffbin.image import load
 from diffbin.lines import lines
 
 TALL = 1.5  # of height to width, from which on text is taken to run up or down
+THIN = 100  # times as long as wide: rapidocr refuses what is thinner still
 SURE = 0.5  # least score of what is printed
 
 
@@ -47,11 +48,10 @@ class Reader:
         return Word(*up, upwards=True) if up[1] > down[1] else Word(*down)
 
     def _read(self, cut: NDArray[np.uint8], *, or_upside_down: bool) -> tuple[str, float]:
-        bgr = np.ascontiguousarray(cut[..., ::-1])
-        try:
-            found = self._recogniser(bgr, use_det=False, use_cls=or_upside_down, use_rec=True)
-        except Exception:  # what is very long and thin it refuses
+        if max(cut.shape[:2]) > THIN * min(cut.shape[:2]):
             return "", 0.0
+        bgr = np.ascontiguousarray(cut[..., ::-1])
+        found = self._recogniser(bgr, use_det=False, use_cls=or_upside_down, use_rec=True)
         return found.txts[0], float(found.scores[0])
 
 

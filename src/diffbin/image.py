@@ -281,7 +281,7 @@ class Resize:
         return self.resized[1] / self.original[1], self.resized[0] / self.original[0]
 
     def apply(self, picture: Picture, config: Preprocess) -> NDArray[np.float32]:
-        """`(h, w, 3)` uint8 RGB -> the network's input, `(1, 3, padded h, padded w)` float32."""
+        """`(h, w, 3)` uint8 RGB, as `load_for` has it -> the network's input `(1, 3, padded h, padded w)` float32."""
         height, width = self.resized
         times = round(max(self.original) / max(picture.shape[:2]))  # as a JPEG is decoded smaller, its sides rounded up
         fx, fy = (times * scale for scale in self.scale)

@@ -86,7 +86,7 @@ def test_the_text_of_pictures_is_printed(
     assert main() == 2 and "python examples/read.py street.jpg" in capsys.readouterr().err
 
 
-def test_what_the_recogniser_refuses_is_not_read(
+def test_what_the_recogniser_would_refuse_is_not_read(
     recogniser: Recogniser, picture: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -94,7 +94,9 @@ def test_what_the_recogniser_refuses_is_not_read(
 
     monkeypatch.setattr(sys.modules["rapidocr"], "RapidOCR", lambda params: refuse)
     reader = runpy.run_path(str(EXAMPLE))["Reader"]()
-    assert reader.read(picture, quad(10, 10, 80, 1)) == ("", 0.0, False)
+    assert reader.read(picture, quad(10, 10, 120, 1)) == ("", 0.0, False)
+    with pytest.raises(ValueError, match="too thin"):  # whatever else is wrong is told
+        reader.read(picture, quad(10, 10, 80, 1))
 
 
 def test_a_word_counts_as_read_where_its_letters_are_the_label_s(recogniser: Recogniser) -> None:

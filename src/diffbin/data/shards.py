@@ -110,16 +110,12 @@ def _scan(shard: Path, shard_bytes: int) -> Index:
                 raise tarfile.ReadError("its end is missing")
     except (tarfile.TarError, ValueError, EOFError) as error:
         raise InputError(f"The shard {shard} is not a whole, uncompressed tar file ({error}); get it anew.") from None
-    pairs = [(_first(files, PICTURES), _first(files, LABELS)) for files in samples.values()]
-    lost = [
-        f"{key}.{kind}"
-        for (key, files), (picture, _) in zip(samples.items(), pairs, strict=True)
-        for kind in files
-        if not picture[0] and kind.rpartition(".")[2] in PICTURES
-    ]
+    without = ((key, files) for key, files in samples.items() if files.keys().isdisjoint(PICTURES))
+    lost = [f"{key}.{kind}" for key, files in without for kind in files if kind.rpartition(".")[2] in PICTURES]
     if lost:
         told = f"{len(lost)} pictures of the shard {shard} are left out, as {lost[0]}"
         warn(f"{told}: a key ends at the first dot, and what follows is no kind of picture; rename them.")
+    pairs = ((_first(files, PICTURES), _first(files, LABELS)) for files in samples.values())
     return np.array([(*picture, *label) for picture, label in pairs if picture[0]], np.int64).reshape(-1, 4)
 
 
