@@ -1,5 +1,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A thread each, as the workers fill the cores; what is compiled is kept for them and for the processes they start.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: demo setup check test bench figures
 
@@ -15,16 +17,15 @@ $(VENV)/complete: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
 	touch $@
 
-check: setup ## format, lint, types and the default tests; under a minute
+check: setup ## format, lint, types and the default tests; a minute or two on two cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@# a thread each: the workers fill the cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
+	$(PYTEST) -m "not slow" -n auto
 
 test: setup ## every test; of the slow ones, which start processes of their own, two at a time
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --durations=15
+	$(PYTEST) -m "not slow" -n auto
+	$(PYTEST) -m slow -n 2 --durations=15
 
 figures: setup ## the pictures of the documentation
 	$(BIN)/python docs/figures.py

@@ -57,6 +57,7 @@ def test_what_is_not_exported_is_one_sentence(model_file: Path, tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+@pytest.mark.slow
 def test_an_embedded_model_and_a_run_from_one_keep_their_card(tmp_path: Path) -> None:
     card = OnnxEngine(zoo.MODELS["diffbin-words-fp32"]).card
 

@@ -399,6 +399,7 @@ def test_of_a_very_large_picture_one_thing_is_told() -> None:
         assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_of_a_very_large_picture_looked_at_again_nothing_is_told_unless_that_is_too_small_too() -> None:
     class Usual(DarkIsText):
         """Its input is as large as an ordinary model's."""

@@ -409,6 +409,7 @@ def test_wrong_settings_are_named(tmp_path: Path) -> None:
         Renderer(Synth(backgrounds=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -34,7 +34,7 @@ def test_looking_ahead_leaves_the_run_as_it_is(pages: Path, tmp_path: Path, caps
     assert not (tmp_path / "plain" / "batch.jpg").exists()
 
 
-@pytest.mark.parametrize(("lr", "said"), [(1e-9, "does not fall"), (10.0, "rises")])
+@pytest.mark.parametrize(("lr", "said"), [pytest.param(1e-9, "does not fall", marks=pytest.mark.slow), (10.0, "rises")])
 def test_a_loss_that_does_not_fall_is_told(pages: Path, tmp_path: Path, lr: float, said: str) -> None:
     recipe = replace(small_recipe(pages, preflight=True, steps=1), optim=Optim(name="adamw", lr=lr))
     with pytest.warns(TrainingWarning, match=rf"{said}.*--find-lr"):
