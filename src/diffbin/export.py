@@ -89,7 +89,7 @@ def halved(weights: checkpoints.Weights) -> checkpoints.Weights:
 
 
 def to_onnx(network: DBNet) -> onnx.ModelProto:
-    """The probability path as a graph: `pictures` `(n, 3, h, w)` -> `prob` `(n, 1, h, w)`; n, h and w are free."""
+    """The probability path as a graph: `pictures` `(n, 3, h, w)` -> `prob` `(n, 1, map_h, map_w)`; n, h, w are free."""
     try:
         return trace(ProbPath(network))
     except torch.onnx.OnnxExporterError as error:  # of an operator in a backbone of one's own
@@ -108,7 +108,7 @@ def trace(path: nn.Module) -> onnx.ModelProto:
             input_names=["pictures"],
             output_names=["prob"],
             opset_version=OPSET,
-            dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}, "prob": {0: "n", 2: "h", 3: "w"}},
+            dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}, "prob": {0: "n", 2: "map_h", 3: "map_w"}},
             do_constant_folding=False,  # keeps BatchNorm apart, so that rounding acts on the weights; runtimes fold it
             dynamo=False,
             autograd_inlining=False,  # a function of ours becomes the operator that it names, not what it is made of
