@@ -13,9 +13,17 @@ from diffbin.terminal import counting, need_torch
 
 
 def evaluate(
+    ctx: typer.Context,
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
     model: options.Model = "diffbin-words",
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score the answers in this folder, of any detector: .json of detect --out, or .txt with lines of "
+            "x1,y1,...,xn,yn,score. No model is run."
+        ),
+    ] = None,
     format_: Annotated[
         str,
         typer.Option(
@@ -38,38 +46,53 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score a model on labelled pictures: precision, recall, hmean at IoU 0.5, or by DetEval."""
+    """Score a model, or answers in files, on labelled pictures: precision, recall, hmean at IoU 0.5, or by DetEval."""
     from diffbin.data.picture_weights import write_weights
     from diffbin.detector import Detector
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
+    from diffbin.metrics.evaluate import evaluate_answers
     from diffbin.metrics.iou import Matching
     from diffbin.settings import adjusted
 
     if matching not in get_args(Matching):
         raise InputError(f"--matching is {matching}; it must be one of {', '.join(get_args(Matching))}.")
+    if answers:
+        _check_alone(ctx, answers)
     if hard:
         check_file(hard)  # before the pictures are scored, not after
-    source = options.labelled(images, gt, format_, part)
-    detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-    with counting("scoring") as told:
-        report = run(
-            adjusted(detector, settings, size=size),
-            [source],
-            "",
-            matching=cast(Matching, matching),
-            progress=told,
-        )
+    source, way = options.labelled(images, gt, format_, part), cast(Matching, matching)
+    if answers:
+        with counting("scoring") as told:
+            report = evaluate_answers(answers, [source], "", matching=way, progress=told)
+    else:
+        detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
+        with counting("scoring") as told:
+            report = run(adjusted(detector, settings, size=size), [source], "", matching=way, progress=told)
     if hard:
         write_weights(hard, report.each)
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
         return
     rule = "DetEval as of Total-Text" if matching == "deteval" else f"{matching} matching, IoU > 0.5"
-    print(f"{report.pictures} pictures, {report.ms_per_picture:.0f} ms a picture, {rule}")
+    time = "" if report.ms_per_picture is None else f", {report.ms_per_picture:.0f} ms a picture"
+    print(f"{report.pictures} pictures{time}, {rule}")
     for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
         print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
     print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
+
+
+def _check_alone(ctx: typer.Context, answers: Path) -> None:
+    """`InputError` where there is no such folder, or something is asked for of the model, which is not run."""
+    of_model = ("model", "size", "settings", "engine", "device", "precision", "threads", "tile")
+    sources = {name: ctx.get_parameter_source(name) for name in of_model}
+    asked = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+    if asked:
+        raise InputError(
+            f"--answers scores what is there, and runs no model; leave out --{asked[0].replace('settings', 'set')}."
+        )
+    if not answers.is_dir():
+        raise InputError(f"There is no folder of answers {answers}.")
 
 
 def tune(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from diffbin.config import Source
@@ -10,6 +11,7 @@ from diffbin.data.annotations import Picture, list_pictures, read_annotation, wa
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
+from diffbin.metrics.answers import read_answer
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
 
 FEWEST = 10  # pictures that an interval is told for
@@ -22,7 +24,7 @@ class Trial:
 
     picture: str  # path below the set's folder of pictures
     match: PictureMatch
-    seconds: float
+    seconds: float | None  # of one that lies in a file nobody knows
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Report:
     fixed: Score
     interval: tuple[float, float]  # 95 % of the fixed hmean, by drawing the pictures anew
     best: Score
-    ms_per_picture: float  # median: decoded array in, regions out
+    ms_per_picture: float | None  # median: decoded array in, regions out
     matching: Matching
     each: tuple[PictureWeight, ...]  # counts of each picture at the detector's own threshold, and its weight
 
@@ -63,7 +65,7 @@ class Report:
             "fixed": {**plain(self.fixed), "hmean_interval": bounds},
             "best_over_sweep": plain(self.best),
             "matching": self.matching,
-            "ms_per_picture": round(self.ms_per_picture, 1),
+            "ms_per_picture": self.ms_per_picture and round(self.ms_per_picture, 1),
         }
 
 
@@ -86,6 +88,27 @@ def evaluate(
         trials.append(try_out(detector, picture))
         progress(done, len(pictures))
     return report(trials, detector.decode.score_threshold, matching=matching)
+
+
+def evaluate_answers(
+    answers: Path,
+    sources: Sequence[Source],
+    root: str,
+    *,
+    matching: Matching = "greedy",
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Report:
+    """As `evaluate`, of answers in files of a folder, in the pixels of the labels; see `metrics.answers`.
+
+    The figure is that of all of them, whatever their scores.
+    """
+    pictures = list_labelled(sources, root)
+    trials = []
+    for done, (source, picture) in enumerate(pictures, 1):
+        wanted, found = read_annotation(source, picture), read_answer(answers, picture.name)
+        trials.append(Trial(picture.name, compare(wanted.polygons, wanted.ignored, *found), None))
+        progress(done, len(pictures))
+    return report(trials, 0.0, matching=matching)
 
 
 def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
@@ -111,13 +134,14 @@ def try_out(detector: Detector, labelled: Labelled) -> Trial:
 def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "greedy") -> Report:
     """The figures of a set that was tried out, at this score threshold and over the sweep."""
     matches = [trial.match for trial in trials]
+    seconds = sorted(trial.seconds for trial in trials if trial.seconds is not None)
     swept = sweep(matches, [threshold, *(t for t in THRESHOLDS if t > threshold)], matching=matching)
     return Report(
         pictures=len(matches),
         fixed=score(matches, threshold, matching=matching),
         interval=interval(matches, threshold, matching=matching),
         best=best(swept),
-        ms_per_picture=sorted(trial.seconds for trial in trials)[len(trials) // 2] * 1e3,
+        ms_per_picture=seconds[len(seconds) // 2] * 1e3 if seconds else None,
         matching=matching,
         each=tuple(_weight(trial.picture, score([trial.match], threshold, matching=matching)) for trial in trials),
     )
