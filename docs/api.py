@@ -23,7 +23,6 @@ ROOMS = {  # what programs use, by what they want
     "Score": [
         "config.Source",
         "metrics.evaluate.evaluate",
-        "metrics.evaluate.evaluate_answers",
         "metrics.iou.compare",
         "metrics.iou.score",
     ],

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from diffbin.detections import Detections, Points
 from diffbin.errors import InputError
 
+Colour = tuple[int, int, int]
 COLOUR = (0, 200, 83)  # RGB
 FILL = 0.22  # opacity inside the outlines
 JPEG_QUALITY, JPEG_PX = 92, 65_500  # the longest side that libjpeg writes
 SHIFT = 4  # binary places of a pixel that outlines are drawn with
+CAPTION_PX = 26  # height
 
 
 def draw(picture: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8]:
@@ -20,7 +22,7 @@ def draw(picture: NDArray[np.uint8], detections: Detections) -> NDArray[np.uint8
     return outline(picture, detections.polygons, COLOUR)
 
 
-def outline(picture: NDArray[np.uint8], polygons: Sequence[Points], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+def outline(picture: NDArray[np.uint8], polygons: Sequence[Points], colour: Colour) -> NDArray[np.uint8]:
     """A copy of the picture with these outlines `(n, 2)`, in pixels, in one RGB colour."""
     drawn = np.ascontiguousarray(picture).copy()
     points = [np.round(p * (1 << SHIFT)).astype(np.int32) for p in polygons]
@@ -33,6 +35,15 @@ def outline(picture: NDArray[np.uint8], polygons: Sequence[Points], colour: tupl
     thickness = max(1, round(max(picture.shape[:2]) / 640))
     cv2.polylines(drawn, points, True, colour, thickness, cv2.LINE_AA, SHIFT)
     return drawn
+
+
+def caption(width: int, *texts: tuple[str, Colour]) -> NDArray[np.uint8]:
+    """A dark strip `(h, width, 3)` uint8 RGB with texts, each in its colour, to stand above or below a picture."""
+    strip, x = np.full((CAPTION_PX, width, 3), 24, np.uint8), 8
+    for text, colour in texts:
+        cv2.putText(strip, text, (x, CAPTION_PX - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+        x += cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 24
+    return strip
 
 
 def encode(picture: NDArray[np.uint8], name: str) -> bytes:

@@ -16,7 +16,7 @@ from diffbin.formats.icdar import to_icdar
 from diffbin.formats.json import to_json
 from diffbin.image import load
 from diffbin.metrics.answers import read_answer
-from diffbin.metrics.evaluate import evaluate, evaluate_answers
+from diffbin.metrics.evaluate import evaluate
 
 SQUARE = "0,0,9,0,9,9,0,9"
 CORNERS = [[0, 0], [9, 0], [9, 9], [0, 9]]
@@ -34,7 +34,7 @@ def test_what_a_detector_wrote_scores_as_it_does(pages: Path, tmp_path: Path, wr
         cv2.imwrite(str(image), stored)
         answer = write(detector(image), picture)  # type: ignore[operator]
         (tmp_path / "out" / name.format(picture)).write_text(answer, "utf-8")
-    scored = evaluate_answers(tmp_path / "out", sources, str(pages))
+    scored = evaluate(tmp_path / "out", sources, str(pages))
     ran = evaluate(detector, sources, str(pages))
     assert scored.each == ran.each and 0 < scored.fixed.hits < scored.fixed.predictions
     assert scored.ms_per_picture is None and scored.to_dict()["ms_per_picture"] is None
@@ -112,5 +112,10 @@ def test_the_command(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     for option in (["--size", "640"], ["--set", "decode.unclip_ratio=2"], ["--model", "diffbin-words"]):
         with pytest.raises(InputError, match=f"runs no model; leave out {option[0]}"):
             app([*line, *option], standalone_mode=False)
+    app([*line, "--draw", str(tmp_path / "drawn")], standalone_mode=False)
+    assert capsys.readouterr().out.splitlines()[-1] == f"Drawn in {tmp_path / 'drawn'}; most errors: none"
+    for options in (["--draw", str(pages / "images")], ["--draw", str(tmp_path / "x"), "--matching", "deteval"]):
+        with pytest.raises(InputError, match="--draw "):
+            app([*line, *options], standalone_mode=False)
     with pytest.raises(InputError, match="There is no folder of answers"):
         app([*line[:-1], str(tmp_path / "none")], standalone_mode=False)

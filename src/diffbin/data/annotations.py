@@ -81,6 +81,9 @@ class Picture(NamedTuple):
         return self.open().read()[0]
 
 
+Labelled = tuple[Source, Picture]
+
+
 def reader_of(source: Source) -> str:
     """The one of `READERS`: that of the format, or of the lines of HierText, whose files have words and lines."""
     return "hiertext_lines" if source.format == "hiertext" and source.unit == "line" else source.format

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -11,27 +11,35 @@ from diffbin import options
 from diffbin.errors import InputError, warn
 from diffbin.terminal import counting, need_torch
 
+if TYPE_CHECKING:
+    from diffbin.metrics.evaluate import Report
+    from diffbin.metrics.iou import Matching
+
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="icdar, icdar2013, mlt, td500, totaltext, ctw1500, synthtext, cocotext, cocotext_val, textocr, "
+        "hiertext (words), hiertext:line, labelme, paddleocr, mmocr, coco.",
+    ),
+]
+Answers = Annotated[
+    Path | None,
+    typer.Option(
+        help="Score the answers in this folder, of any detector: .json of detect --out, or .txt with lines of "
+        "x1,y1,...,xn,yn[,score]. No model is run."
+    ),
+]
+WORST = 5  # pictures that are named
+
 
 def evaluate(
     ctx: typer.Context,
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     gt: Annotated[Path, typer.Option(help="Folder or file of their labels.")],
     model: options.Model = "diffbin-words",
-    answers: Annotated[
-        Path | None,
-        typer.Option(
-            help="Score the answers in this folder, of any detector: .json of detect --out, or .txt with lines of "
-            "x1,y1,...,xn,yn,score. No model is run."
-        ),
-    ] = None,
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="icdar, icdar2013, mlt, td500, totaltext, ctw1500, synthtext, cocotext, cocotext_val, textocr, "
-            "hiertext (words), hiertext:line, labelme, paddleocr, mmocr, coco.",
-        ),
-    ] = "icdar",
+    answers: Answers = None,
+    format_: Labels = "icdar",
     part: Annotated[str, typer.Option(help="Slice of the pictures in name order, as 900: or 0:900.")] = "",
     matching: Annotated[str, typer.Option(help="greedy (as ICDAR), maximum, or deteval (as Total-Text).")] = "greedy",
     size: options.Size = None,
@@ -41,6 +49,10 @@ def evaluate(
     precision: options.Precision = "auto",
     threads: options.Threads = 0,
     tile: options.Tile = "off",
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="Also write each picture to this folder, what is found, missed and false outlined."),
+    ] = None,
     hard: Annotated[
         Path | None, typer.Option(help="Also write a CSV file of how hard each picture is: a source's picture_weights.")
     ] = None,
@@ -51,30 +63,42 @@ def evaluate(
     from diffbin.detector import Detector
     from diffbin.files import check_file
     from diffbin.metrics.evaluate import evaluate as run
-    from diffbin.metrics.evaluate import evaluate_answers
-    from diffbin.metrics.iou import Matching
+    from diffbin.metrics.outcome import OutcomeFolder
     from diffbin.settings import adjusted
 
-    if matching not in get_args(Matching):
-        raise InputError(f"--matching is {matching}; it must be one of {', '.join(get_args(Matching))}.")
-    if answers:
-        _check_alone(ctx, answers)
+    sources, way = [options.labelled(images, gt, format_, part)], _matching(matching)
     if hard:
         check_file(hard)  # before the pictures are scored, not after
-    source, way = options.labelled(images, gt, format_, part), cast(Matching, matching)
+    outcomes = OutcomeFolder(_beside(draw, images, way)) if draw else None
     if answers:
-        with counting("scoring") as told:
-            report = evaluate_answers(answers, [source], "", matching=way, progress=told)
+        judged: Detector | Path = _alone(answers, ctx)
     else:
         detector = Detector(model, engine=engine, device=device, precision=precision, threads=threads, tile=tile)
-        with counting("scoring") as told:
-            report = run(adjusted(detector, settings, size=size), [source], "", matching=way, progress=told)
+        judged = adjusted(detector, settings, size=size)
+    with counting("scoring") as told:
+        watch = outcomes.add if outcomes else (lambda *_: None)
+        report = run(judged, sources, "", matching=way, watch=watch, progress=told)
     if hard:
         write_weights(hard, report.each)
     if as_json:
         print(json.dumps(report.to_dict(), indent=1))
         return
-    rule = "DetEval as of Total-Text" if matching == "deteval" else f"{matching} matching, IoU > 0.5"
+    _tell(report)
+    if outcomes:
+        worst = ", ".join(f"{name} ({errors})" for errors, name in outcomes.worst(WORST))
+        print(f"Drawn in {draw}; most errors: {worst or 'none'}")
+
+
+def _matching(text: str) -> "Matching":
+    from diffbin.metrics.iou import Matching
+
+    if text not in get_args(Matching):
+        raise InputError(f"--matching is {text}; it must be one of {', '.join(get_args(Matching))}.")
+    return cast(Matching, text)
+
+
+def _tell(report: "Report") -> None:
+    rule = "DetEval as of Total-Text" if report.matching == "deteval" else f"{report.matching} matching, IoU > 0.5"
     time = "" if report.ms_per_picture is None else f", {report.ms_per_picture:.0f} ms a picture"
     print(f"{report.pictures} pictures{time}, {rule}")
     for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
@@ -82,17 +106,26 @@ def evaluate(
     print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
 
 
-def _check_alone(ctx: typer.Context, answers: Path) -> None:
-    """`InputError` where there is no such folder, or something is asked for of the model, which is not run."""
+def _beside(draw: Path, images: Path, matching: str) -> Path:
+    """The folder to draw into. `InputError` where that cannot be."""
+    if draw.resolve() == images.resolve():
+        raise InputError(f"--draw is the folder of the pictures, {draw}; what is drawn would be one of them.")
+    if matching == "deteval":
+        raise InputError("--draw shows what is found by IoU, and not what DetEval counts; leave out one of them.")
+    return draw
+
+
+def _alone(answers: Path, ctx: typer.Context) -> Path:
+    """The folder of answers. `InputError` where there is none, or something is asked of a model, which is not run."""
     of_model = ("model", "size", "settings", "engine", "device", "precision", "threads", "tile")
-    sources = {name: ctx.get_parameter_source(name) for name in of_model}
-    asked = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+    given = {name: ctx.get_parameter_source(name) for name in of_model}
+    asked = [name for name, source in given.items() if source and source.name != "DEFAULT"]
     if asked:
-        raise InputError(
-            f"--answers scores what is there, and runs no model; leave out --{asked[0].replace('settings', 'set')}."
-        )
+        option = asked[0].replace("settings", "set")
+        raise InputError(f"--answers scores what is there, and runs no model; leave out --{option}.")
     if not answers.is_dir():
         raise InputError(f"There is no folder of answers {answers}.")
+    return answers
 
 
 def tune(

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from diffbin.config import Source
-from diffbin.data.annotations import Picture, list_pictures, read_annotation, warn_of_labels
+from diffbin.data.annotations import Labelled, list_pictures, read_annotation, warn_of_labels
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
-from diffbin.metrics.answers import read_answer
+from diffbin.metrics.answers import Answer, read_answer
 from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
 
 FEWEST = 10  # pictures that an interval is told for
-Labelled = tuple[Source, Picture]
+Watch = Callable[[Labelled, Answer], object]  # is told of each picture and the answer to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,45 +70,27 @@ class Report:
 
 
 def evaluate(
-    detector: Detector,
+    judged: Detector | Path,
     sources: Sequence[Source],
     root: str,
     *,
     matching: Matching = "greedy",
+    watch: Watch = lambda *_: None,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Report:
-    """Runs the detector on every picture of the sources and scores it at IoU 0.5, or as `matching` has it.
+    """Runs the detector on every picture of the sources, or reads answers from a folder, and scores them at IoU 0.5, or
+    as `matching` has it.
 
-    `progress` is called with the pictures done and their total. Raises `InputError` for missing or damaged pictures and
-    labels.
+    Answers in files are in the pixels of the labels (`metrics.answers`), and all of them count, whatever their scores.
+    `watch` is called with each picture and the answer to it, `progress` with the pictures done and their total. Raises
+    `InputError` for missing or damaged pictures, labels and answers.
     """
     pictures = list_labelled(sources, root)
     trials = []
-    for done, picture in enumerate(pictures, 1):
-        trials.append(try_out(detector, picture))
+    for done, labelled in enumerate(pictures, 1):
+        trials.append(try_out(judged, labelled, watch))
         progress(done, len(pictures))
-    return report(trials, detector.decode.score_threshold, matching=matching)
-
-
-def evaluate_answers(
-    answers: Path,
-    sources: Sequence[Source],
-    root: str,
-    *,
-    matching: Matching = "greedy",
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> Report:
-    """As `evaluate`, of answers in files of a folder, in the pixels of the labels; see `metrics.answers`.
-
-    The figure is that of all of them, whatever their scores.
-    """
-    pictures = list_labelled(sources, root)
-    trials = []
-    for done, (source, picture) in enumerate(pictures, 1):
-        wanted, found = read_annotation(source, picture), read_answer(answers, picture.name)
-        trials.append(Trial(picture.name, compare(wanted.polygons, wanted.ignored, *found), None))
-        progress(done, len(pictures))
-    return report(trials, 0.0, matching=matching)
+    return report(trials, 0.0 if isinstance(judged, Path) else judged.decode.score_threshold, matching=matching)
 
 
 def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
@@ -121,14 +103,18 @@ def list_labelled(sources: Sequence[Source], root: str) -> list[Labelled]:
     return pictures
 
 
-def try_out(detector: Detector, labelled: Labelled) -> Trial:
-    """One picture, as its labels have it: stored or, of some formats, upright."""
+def try_out(judged: Detector | Path, labelled: Labelled, watch: Watch = lambda *_: None) -> Trial:
+    """One picture, as its labels have it: stored or, of some formats, upright; see `evaluate`."""
     source, picture = labelled
-    wanted, image = read_annotation(source, picture), picture.read()
-    start = time.perf_counter()
-    found = detector.detect(image)
-    seconds = time.perf_counter() - start
-    return Trial(picture.name, compare(wanted.polygons, wanted.ignored, found.polygons, found.scores), seconds)
+    wanted = read_annotation(source, picture)
+    if isinstance(judged, Path):
+        answer, seconds = read_answer(judged, picture.name), None
+    else:
+        image, start = picture.read(), time.perf_counter()
+        found = judged.detect(image)
+        answer, seconds = (found.polygons, found.scores), time.perf_counter() - start
+    watch(labelled, answer)
+    return Trial(picture.name, compare(wanted.polygons, wanted.ignored, *answer), seconds)
 
 
 def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "greedy") -> Report:

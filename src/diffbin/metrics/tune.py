@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from diffbin.config import Decode, Preprocess
-from diffbin.data.annotations import read_annotation
+from diffbin.data.annotations import Labelled, read_annotation
 from diffbin.decode import decode
 from diffbin.detector import Detector
 from diffbin.image import Resize
-from diffbin.metrics.evaluate import Labelled
 from diffbin.metrics.iou import PictureMatch, Score, compare, sweep
 
 MASK_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from diffbin import zoo
 from diffbin.config import Recipe, Source
-from diffbin.data.annotations import take_part
+from diffbin.data.annotations import Labelled, take_part
 from diffbin.detector import Detector
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ConfigError, ModelError, TrainingError
 from diffbin.export import export
 from diffbin.files import write_text
-from diffbin.metrics.evaluate import FEWEST, Labelled, Report, Trial, list_labelled, report, try_out
+from diffbin.metrics.evaluate import FEWEST, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
 from diffbin.metrics.tune import choose, sizes_around, tune
 from diffbin.model import checkpoints
