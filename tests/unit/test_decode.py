@@ -85,6 +85,7 @@ def test_thresholds() -> None:
     assert len(decode(bars(), Decode(score_threshold=0.7))) == 1
     assert len(decode(bars(), Decode(mask_threshold=0.7))) == 1
     assert len(decode(bars(), Decode(mask_threshold=0.9))) == 0  # strictly above
+    assert len(decode(np.where(bars() > 0, np.float32(0.75), 0), Decode(score_threshold=0.75))) == 2  # at least
     assert len(decode(bars(), Decode(min_width_px=50))) == 0
     assert len(decode(bars(), Decode(max_candidates=0))) == 1
 
@@ -109,6 +110,12 @@ def test_speckles_are_passed_over() -> None:
     prob = np.zeros((64, 64), np.float32)
     prob[::4, ::4] = 1
     assert len(decode(prob, Decode())) == 0
+
+
+def test_what_its_rim_makes_wide_enough_is_kept() -> None:
+    prob = np.zeros((64, 64), np.float32)
+    prob[20:50, 20:23] = 1
+    assert len(decode(prob, Decode(shape="quad", unclip_ratio=1.5, rim_px=3.0, min_width_px=10.0))) == 1
 
 
 def blobs(seed: int) -> NDArray[np.float32]:

@@ -30,6 +30,12 @@ def test_reading_order() -> None:
     assert len(Detections([], np.zeros(0, np.float32), (5, 5)).in_reading_order()) == 0
 
 
+def test_what_lies_more_than_half_a_height_lower_is_another_line() -> None:
+    for lower, order in ((4, [10, 50]), (6, [50, 10])):
+        found = make((50, 0), (10, lower)).in_reading_order()
+        assert [p[0, 0] for p in found.polygons] == order
+
+
 def test_lines_that_run_leftwards_or_downwards() -> None:
     """Two columns of one page, turned as the script runs, below a title."""
     page = [(200, 20, 500, 40), *column(50, 100, 9, 4), *column(400, 107, 8, 4)]

@@ -48,6 +48,12 @@ def box(left: float, right: float) -> NDArray[np.float32]:
     return np.array([[left, 0], [right, 0], [right, 10], [left, 10]], np.float32)
 
 
+def test_half_an_overlap_is_no_match() -> None:
+    for right, hits in ((20, 0), (19, 1)):
+        match = compare([box(0, 10)], np.zeros(1, np.bool_), [box(0, right)], np.ones(1, np.float32))
+        assert score([match], 0.5).hits == hits
+
+
 @pytest.mark.parametrize(
     ("regions", "predictions", "found", "right"),
     [

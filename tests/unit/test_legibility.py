@@ -576,6 +576,29 @@ def test_the_surer_look_is_taken_unless_it_has_much_less_text() -> None:
     assert not legibility.surer(seen(10, 0.9), seen(8, 0.95)) and legibility.surer(seen(1, 0.7), seen(1, 0.7)[:0])
 
 
+def test_of_the_scores_of_a_look_those_of_long_text_count_more() -> None:
+    long, short = (np.array([[0, y], [w, y], [w, y + 9], [0, y + 9]], np.float32) for y, w in ((0, 300), (50, 30)))
+
+    def seen(*scores: float) -> Detections:
+        return Detections([long, short], np.array(scores, np.float32), (1000, 1000))
+
+    assert not legibility.surer(seen(0.8, 0.9), seen(0.9, 0.5)) and legibility.surer(seen(0.9, 0.5), seen(0.8, 0.9))
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_a_place_in_a_turned_picture_is_that_of_its_pixel_in_the_other(ratio: float) -> None:
+    resize = Resize.by((100, 60), ratio, Preprocess())
+    batch = np.zeros((1, 3, *resize.padded), np.float32)
+    y, x = (round(side * ratio) for side in (20, 50))
+    batch[0, 0, y, x] = 1
+    look = legibility.Look(batch, resize, "", None, resize.original)
+    side = look.turned(90, Preprocess())
+    row, column = np.unravel_index(side.batch[0, 0].argmax(), side.batch.shape[2:])
+    place = np.array([[column, row], [column + 1, row], [column, row + 1]], np.float32) / np.float32(ratio)
+    found = side.upright(Detections([place], np.ones(1, np.float32), side.resize.original))
+    assert np.abs(found.polygons[0] - np.array([x, y]) / ratio).sum(axis=1).min() < 1e-3
+
+
 def test_of_the_other_look_what_runs_along_is_kept() -> None:
     rows = np.array([(100, 100, 60, 20, 0), (200, 100, 20, 60, 0), (300, 100, 20, 20, 0)], np.float64)
     kept = legibility.along(Detections(list(rectangle_corners(rows)), np.ones(3, np.float32), (400, 400)))
