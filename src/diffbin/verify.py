@@ -20,7 +20,7 @@ from diffbin.engines import Runtime
 from diffbin.errors import ConfigError, DependencyError, DiffbinError, ModelError
 from diffbin.image import ImageSource, Resize, load
 from diffbin.metrics.evaluate import list_labelled
-from diffbin.metrics.iou import PictureMatch, compare, greedy_hits, score
+from diffbin.metrics.iou import PictureMatch, compare, greedy_pairs, score
 
 MAP_MAX = 1e-3  # largest error of P where both sides compute in fp32
 MAP_MEAN = 0.01  # mean error of P where one side computes in less
@@ -113,7 +113,7 @@ class _Way:
         self.map_max = float(np.maximum(self.map_max, error.max()))
         self.map_mean = float(np.maximum(self.map_mean, error.mean()))
         pairs = compare(theirs.polygons, np.zeros(len(theirs), np.bool_), found.polygons, found.scores)
-        self.both += greedy_hits(pairs.iou > SAME)
+        self.both += len(greedy_pairs(pairs.iou > SAME))
         self.all += len(theirs) + len(found)
         if annotation:
             self.matches.append(compare(annotation.polygons, annotation.ignored, found.polygons, found.scores))

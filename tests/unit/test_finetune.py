@@ -178,7 +178,7 @@ def test_a_gain_on_the_same_pictures() -> None:
     rng = np.random.default_rng(0)
     found = rng.random((40, 4)) < 0.5
     before, after = (
-        [PictureMatch(iou := np.eye(4) * one, np.ones(4, np.float32), iou, iou) for one in each]
+        [PictureMatch(iou := np.eye(4) * one, np.ones(4, np.float32), iou, iou, np.ones(4, np.float32)) for one in each]
         for each in (found, found | (rng.random((40, 4)) < 0.2))
     )
     low, high = gain_interval((before, 0.5), (after, 0.5))

@@ -1,5 +1,6 @@
 """Scoring beyond parity."""
 
+from math import inf
 from pathlib import Path
 
 import cv2
@@ -12,18 +13,53 @@ from diffbin import Detector
 from diffbin.config import Source
 from diffbin.metrics.deteval import credits
 from diffbin.metrics.evaluate import evaluate
-from diffbin.metrics.iou import PictureMatch, Score, best, compare, greedy_hits, interval, maximum_hits, score, sweep
+from diffbin.metrics.iou import (
+    PictureMatch,
+    Score,
+    best,
+    compare,
+    greedy_pairs,
+    interval,
+    maximum_pairs,
+    recall_by_height,
+    score,
+    sweep,
+)
 
 CHAIN = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]], np.bool_)
 
 
 def matched(iou: NDArray[np.float64], scores: NDArray[np.float64]) -> PictureMatch:
-    return PictureMatch(iou, scores.astype(np.float32), iou, iou)
+    return PictureMatch(iou, scores.astype(np.float32), iou, iou, np.ones(len(iou), np.float32))
 
 
 def test_maximum_matching_finds_what_greedy_misses() -> None:
-    assert (greedy_hits(CHAIN), maximum_hits(CHAIN)) == (2, 3)
-    assert greedy_hits(np.zeros((0, 3), np.bool_)) == 0 == maximum_hits(np.zeros((3, 0), np.bool_))
+    assert (len(greedy_pairs(CHAIN)), len(maximum_pairs(CHAIN))) == (2, 3)
+    assert all(CHAIN[pair] for pair in maximum_pairs(CHAIN))
+    assert greedy_pairs(np.zeros((0, 3), np.bool_)) == [] == maximum_pairs(np.zeros((3, 0), np.bool_))
+
+
+def test_recall_is_told_by_height() -> None:
+    def text(y: float, height: float) -> NDArray[np.float32]:  # askew: the height is not that of the upright box
+        return np.array(
+            [[0, y], [80, y + 60], [80 - 0.6 * height, y + 60 + 0.8 * height], [-0.6 * height, y + 0.8 * height]],
+            np.float32,
+        )
+
+    regions = [text(0, 9), text(200, 9), text(400, 20), text(600, 70), text(900, 70)]
+    ignored = np.array([False] * 4 + [True])
+    found, scores = [regions[0], regions[3], regions[2]], np.array([0.9, 0.9, 0.1], np.float32)
+    match = compare(regions, ignored, found, scores)
+    told = recall_by_height([match, match], 0.5)
+    assert [(part.from_px, part.below_px, part.hits, part.regions) for part in told] == [
+        (8, 12, 2, 4),
+        (16, 24, 0, 2),
+        (60, inf, 2, 2),
+    ]
+    assert [str(part) for part in told] == ["8 to 12: 0.50 of 4", "16 to 24: 0.00 of 2", "from 60: 1.00 of 2"]
+    assert recall_by_height([match], 0.5, matching="maximum")[0].hits == 1
+    assert recall_by_height([match], 0.5, matching="deteval") == [] == recall_by_height([], 0.5)
+    assert recall_by_height([compare([], np.zeros(0, np.bool_), found, scores)], 0.5) == []
 
 
 def test_interval_holds_the_score_and_repeats() -> None:

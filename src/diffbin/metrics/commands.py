@@ -103,6 +103,8 @@ def _tell(report: "Report") -> None:
     print(f"{report.pictures} pictures{time}, {rule}")
     for label, s in (("fixed", report.fixed), ("best over sweep*", report.best)):
         print(f"{label:17} score >= {s.threshold:.2f}  P {s.precision:.4f}  R {s.recall:.4f}  H {s.hmean:.4f}")
+    if report.heights:
+        print(f"recall by height of the text, px: {', '.join(map(str, report.heights))}")
     print(f"95 % interval of the fixed H: {report.interval_text}\n* threshold chosen on these very pictures")
 
 

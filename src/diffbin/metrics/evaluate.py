@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,19 @@ from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.metrics.answers import Answer, read_answer
-from diffbin.metrics.iou import THRESHOLDS, Matching, PictureMatch, Score, best, compare, interval, score, sweep
+from diffbin.metrics.iou import (
+    THRESHOLDS,
+    HeightRecall,
+    Matching,
+    PictureMatch,
+    Score,
+    best,
+    compare,
+    interval,
+    recall_by_height,
+    score,
+    sweep,
+)
 
 FEWEST = 10  # pictures that an interval is told for
 Watch = Callable[[Labelled, Answer], object]  # is told of each picture and the answer to it
@@ -41,6 +54,7 @@ class Report:
     best: Score
     ms_per_picture: float | None  # median: decoded array in, regions out
     matching: Matching
+    heights: tuple[HeightRecall, ...]  # at the detector's own threshold
     each: tuple[PictureWeight, ...]  # counts of each picture at the detector's own threshold, and its weight
 
     @property
@@ -64,6 +78,9 @@ class Report:
             "pictures": self.pictures,
             "fixed": {**plain(self.fixed), "hmean_interval": bounds},
             "best_over_sweep": plain(self.best),
+            "recall_by_height": [
+                {**vars(part), "below_px": None if part.below_px == inf else part.below_px} for part in self.heights
+            ],
             "matching": self.matching,
             "ms_per_picture": self.ms_per_picture and round(self.ms_per_picture, 1),
         }
@@ -129,6 +146,7 @@ def report(trials: Sequence[Trial], threshold: float, *, matching: Matching = "g
         best=best(swept),
         ms_per_picture=seconds[len(seconds) // 2] * 1e3 if seconds else None,
         matching=matching,
+        heights=tuple(recall_by_height(matches, threshold, matching=matching)),
         each=tuple(_weight(trial.picture, score([trial.match], threshold, matching=matching)) for trial in trials),
     )
 

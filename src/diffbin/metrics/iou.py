@@ -7,8 +7,11 @@ in `deteval` instead.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +20,9 @@ from diffbin.geometry import intersections, region, region_area
 from diffbin.metrics.deteval import credits
 
 Matching = Literal["greedy", "maximum", "deteval"]
+Pairs = list[tuple[int, int]]  # (region, prediction)
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # the reference's sweep
+HEIGHTS_PX = (0, 8, 12, 16, 24, 40, 60, inf)  # bounds between which recall is told
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +33,28 @@ class PictureMatch:
     scores          `(predictions,)` float32
     of_regions      `(regions, predictions)` float64, the area shared as a share of the region's
     of_predictions  the same, as a share of the prediction's
+    heights         `(regions,)` float32, pixels: the shorter sides of the rectangles around the regions
     """
 
     iou: NDArray[np.float64]
     scores: NDArray[np.float32]
     of_regions: NDArray[np.float64]
     of_predictions: NDArray[np.float64]
+    heights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeightRecall:
+    """What is found of the regions of a height from one bound, in pixels, to below another, which may be infinite."""
+
+    from_px: float
+    below_px: float
+    hits: int
+    regions: int
+
+    def __str__(self) -> str:
+        place = f"from {self.from_px}" if self.below_px == inf else f"{self.from_px} to {self.below_px}"
+        return f"{place}: {self.hits / self.regions:.2f} of {self.regions}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +113,8 @@ def compare(
         np.divide(shared, of, out=np.zeros_like(shared), where=of > 0)
         for of in (of_regions + of_predictions - shared, of_regions, of_predictions)
     )
-    return PictureMatch(iou, np.asarray(scores, np.float32)[kept], region_shares, prediction_shares)
+    heights = np.array([min(cv2.minAreaRect(np.asarray(r, np.float32))[1]) for r in wanted], np.float32)
+    return PictureMatch(iou, np.asarray(scores, np.float32)[kept], region_shares, prediction_shares, heights)
 
 
 def score(
@@ -107,7 +129,7 @@ def score(
         if matching == "deteval":
             found, correct = credits(picture.of_regions[:, kept], picture.of_predictions[:, kept])
         else:
-            found = correct = MATCHINGS[matching](picture.iou[:, kept] > iou)
+            found = correct = len(MATCHINGS[matching](picture.iou[:, kept] > iou))
         hits, right = hits + found, right + correct
         regions += len(picture.iou)
         predictions += int(kept.sum())
@@ -128,6 +150,28 @@ def sweep(
 def best(scores: Sequence[Score]) -> Score:
     """The one of the highest hmean; of equals the first."""
     return max(scores, key=lambda s: s.hmean)
+
+
+def recall_by_height(
+    pictures: Sequence[PictureMatch], threshold: float, *, iou: float = 0.5, matching: Matching = "greedy"
+) -> list[HeightRecall]:
+    """The recall of `score` by the height of the regions, of those heights that there are; none with "deteval"."""
+    if matching == "deteval" or not pictures:
+        return []
+    heights = np.concatenate([picture.heights for picture in pictures])
+    met = np.concatenate([np.zeros(0, np.bool_), *(_met(picture, threshold, iou, matching) for picture in pictures)])
+    told = []
+    for low, high in pairwise(HEIGHTS_PX):
+        inside = (heights >= low) & (heights < high)
+        if inside.any():
+            told.append(HeightRecall(low, high, int(met[inside].sum()), int(inside.sum())))
+    return told
+
+
+def _met(picture: PictureMatch, threshold: float, iou: float, matching: Matching) -> NDArray[np.bool_]:
+    """`(regions,)` which of them are found."""
+    pairs = MATCHINGS[matching](picture.iou[:, picture.scores >= np.float32(threshold)] > iou)
+    return np.isin(np.arange(len(picture.iou)), [region for region, _ in pairs])
 
 
 def interval(
@@ -163,13 +207,9 @@ def _interval(hmeans: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def greedy_hits(matches: NDArray[np.bool_]) -> int:
-    """The number of `greedy_pairs`."""
-    return len(greedy_pairs(matches))
-
-
-def greedy_pairs(matches: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(region, prediction) when each region, in order, takes the first match that is free (ICDAR's own rule)."""
+def greedy_pairs(matches: NDArray[np.bool_]) -> Pairs:
+    """Those where each region, in order, takes the first match that is free, ICDAR's own rule; of `(regions,
+    predictions)`."""
     free = np.ones(matches.shape[1], np.bool_)
     pairs = []
     for region_number, row in enumerate(matches):
@@ -180,10 +220,12 @@ def greedy_pairs(matches: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return pairs
 
 
-def maximum_hits(matches: NDArray[np.bool_]) -> int:
-    """Most pairs possible, by augmenting paths; no order of the regions or predictions does better."""
+def maximum_pairs(matches: NDArray[np.bool_]) -> Pairs:
+    """As many as possible, by augmenting paths; no order of the regions or predictions gives more."""
     owner: dict[int, int] = {}
-    return sum(_augment(region, matches, owner, set()) for region in range(len(matches)))
+    for region_number in range(len(matches)):
+        _augment(region_number, matches, owner, set())
+    return [(region_number, prediction) for prediction, region_number in owner.items()]
 
 
 def _augment(region: int, matches: NDArray[np.bool_], owner: dict[int, int], seen: set[int]) -> bool:
@@ -197,4 +239,4 @@ def _augment(region: int, matches: NDArray[np.bool_], owner: dict[int, int], see
     return False
 
 
-MATCHINGS: dict[str, Callable[[NDArray[np.bool_]], int]] = {"greedy": greedy_hits, "maximum": maximum_hits}
+MATCHINGS: dict[str, Callable[[NDArray[np.bool_]], Pairs]] = {"greedy": greedy_pairs, "maximum": maximum_pairs}
