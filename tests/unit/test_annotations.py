@@ -244,6 +244,39 @@ def test_a_document_whose_pages_are_labelled_wants_no_label(tmp_path: Path) -> N
         list_pictures(source, "")
 
 
+def test_boxes_of_td500_are_turned_about_their_middle(tmp_path: Path) -> None:
+    found = READERS["td500"](label(tmp_path, "0 0 100 50 40 20 0\n1 1 100 50 40 20 1.5707963\n"))
+    assert found.polygons[0].tolist() == [[100, 50], [140, 50], [140, 70], [100, 70]]
+    assert found.polygons[1].round(3).tolist() == [[130, 40], [130, 80], [110, 80], [110, 40]]
+    assert found.ignored.tolist() == [False, True]
+    for bad in ("0 0 100 50 40 20", "0 0 100 50 40 20 0 1", "0 0 100 x 40 20 0"):
+        with pytest.raises(InputError, match=r"line 1: .* is not \"index difficult x y width height angle\""):
+            READERS["td500"](label(tmp_path, bad))
+
+
+def test_each_edition_of_ctw1500_has_fourteen_points(tmp_path: Path) -> None:
+    points = [[x, y] for x, y in [*((10 * i, i) for i in range(7)), *((60 - 10 * i, 20 + i) for i in range(7))]]
+    listed = ",".join(str(value) for point in points for value in point)
+    boxes = (f"<box><label>{text}</label><segs>{listed}</segs></box>" for text in ("a &amp; b", "###"))
+    editions = {
+        "first.txt": f"5,7,70,30,{listed}\n",
+        "test.txt": f"{listed},####a, b\n{listed},#######\n",
+        "train.xml": f"<image>{''.join(boxes)}</image>",
+    }
+    found = {name: READERS["ctw1500"](label(tmp_path, text, name)) for name, text in editions.items()}
+    assert found["first.txt"].polygons[0].tolist() == [[x + 5, y + 7] for x, y in points]
+    for name in ("test.txt", "train.xml"):
+        assert [polygon.tolist() for polygon in found[name].polygons] == [points, points]
+        assert found[name].ignored.tolist() == [False, True]
+    assert [found[name].texts[0] for name in editions] == ["", "a, b", "a & b"]
+    with pytest.raises(InputError, match=r"line 1: .* does not begin with 28 coordinates|number 1: .* 28 coordinates"):
+        READERS["ctw1500"](label(tmp_path, "1,2,3,4\n"))
+    with pytest.raises(InputError, match="is not XML"):
+        READERS["ctw1500"](label(tmp_path, "<image>", "cut.xml"))
+    with pytest.raises(InputError, match="defines entities"):
+        READERS["ctw1500"](label(tmp_path, '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "entity.xml"))
+
+
 def test_the_test_labels_of_ctw1500_have_longer_names(tmp_path: Path) -> None:
     for name in ("1001", "0001"):
         (tmp_path / f"{name}.jpg").touch()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -161,6 +163,23 @@ def test_colour_keeps_grey_grey_and_stays_off_when_told() -> None:
     off = Augment(saturation_delta=0, brightness_delta=0)
     assert jitter_colour(picture, off, np.random.default_rng(3)) is picture
     assert distort(picture, off, np.random.default_rng(3)) is picture
+
+
+def test_brightness_saturation_and_contrast_stay_within_their_bounds() -> None:
+    base = Augment(crop_px=64, brightness_delta=0, saturation_delta=0, contrast_delta=0)
+    picture = np.full((64, 64, 3), (90, 100, 110), np.uint8)
+    picture[:, 32:] = (60, 70, 80)
+    bright, spread, colourful = [], [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        bright.append(jitter_colour(picture, replace(base, brightness_delta=0.2), rng).mean() / picture.mean())
+        contrasted = jitter_colour(picture, replace(base, contrast_delta=0.4), rng).astype(float)
+        spread.append((contrasted[0, 0] - contrasted[0, -1]).mean() / 30)
+        assert abs(contrasted.mean() - picture.mean()) < 2
+        saturated = jitter_colour(picture, replace(base, saturation_delta=0.5), rng).astype(float)
+        colourful.append((saturated[0, 0, 2] - saturated[0, 0, 0]) / 20)
+    for values, delta in ((bright, 0.2), (spread, 0.4), (colourful, 0.5)):
+        assert 1 - delta - 0.1 < min(values) < 1 - 0.7 * delta and 1 + 0.7 * delta < max(values) < 1 + delta + 0.1
 
 
 def test_noise_is_centred() -> None:

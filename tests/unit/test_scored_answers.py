@@ -10,6 +10,7 @@ import pytest
 from conftest import DarkIsText
 from diffbin.cli import app
 from diffbin.config import Source
+from diffbin.data.picture_weights import PictureWeight, weight_of, write_weights
 from diffbin.detector import Detector
 from diffbin.errors import InputError
 from diffbin.formats.icdar import to_icdar
@@ -98,6 +99,12 @@ def test_other_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{SQUARE}\n0,0,9,0,word\n")
     with pytest.raises(InputError, match=r'a\.txt, line 2: "0,0,9,0,word" does not begin with 8 coordinates'):
         read_answer(tmp_path, "a.jpg")
+
+
+def test_weights_grow_with_the_errors_and_the_hardest_come_first(tmp_path: Path) -> None:
+    rows = [PictureWeight("a", weight_of(1.0), 2, 2, 2), PictureWeight("b", weight_of(0.25), 1, 4, 4)]
+    write_weights(tmp_path / "hard.csv", rows)
+    assert (tmp_path / "hard.csv").read_text().splitlines()[1:] == ["b,0.7500,1,4,4", "a,0.2000,2,2,2"]
 
 
 def test_the_command(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
