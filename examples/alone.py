@@ -53,13 +53,13 @@ def regions(prob: Array, settings: dict[str, Any]) -> Iterator[tuple[Array, floa
             continue
         grown = np.array(parts[0], np.int32)
         middle, sides, angle = cv2.minAreaRect(grown)
-        if min(sides) < settings["min_width_px"]:
-            continue
-        nearly_square = max(sides) <= 1.4 * min(sides)
+        nearly_square = 0 < max(sides) <= 1.4 * min(sides)
         if nearly_square and max(cv2.minAreaRect(outline)[1]) < settings["upright_px"]:  # of a small blob: no angle
             low, high = grown.min(axis=0), grown.max(axis=0)
             middle, angle = (low + high) / 2, 0.0
             sides = (high - low) * np.sqrt(np.prod(sides) / np.prod(high - low))
+        if min(sides) < settings["min_width_px"]:
+            continue
         yield cv2.boxPoints((tuple(middle), tuple(sides), angle)), score
 
 
