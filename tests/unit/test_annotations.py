@@ -159,10 +159,11 @@ def test_totaltext_records_may_be_wrapped(tmp_path: Path) -> None:
         "x: [[1, 2, 3]], y: [[4, 5, 6]], ornt: [u'#'], transcriptions: [u'#']\n"
         'x: [[1 2 3 4]], y: [[4 5 6 7]], ornt: [u"m"], transcriptions: [u"it\'s"]'
     )
-    found = READERS["totaltext"](label(tmp_path, text))
-    assert found.texts == ["PETRO'S]", "#", "it's"]
-    assert found.ignored.tolist() == [False, True, False]
-    assert found.polygons[0].tolist() == [[206, 633], [251, 811], [386, 931], [542, 946]]
+    for ends in ("\n", "\r\n", "\r"):
+        found = READERS["totaltext"](label(tmp_path, text.replace("\n", ends)))
+        assert found.texts == ["PETRO'S]", "#", "it's"]
+        assert found.ignored.tolist() == [False, True, False]
+        assert found.polygons[0].tolist() == [[206, 633], [251, 811], [386, 931], [542, 946]]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,19 @@ def test_pictures_without_a_label_may_be_left_out(tmp_path: Path) -> None:
     assert plan("diffbin-words", source, ["data.train.0.skip_unlabelled=true"]).pictures == (2, 1)
 
 
+def test_its_length_is_told_in_what_was_asked_for(tmp_path: Path) -> None:
+    source = folder(tmp_path, 3)
+    assert ": 7 steps of " in plan("diffbin-words", source, ["train.steps=7"]).sentence
+    assert ": 2 epochs of " in plan("diffbin-words", source, ["train.steps=0", "train.epochs=2"]).sentence
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    planned = plan("diffbin-words", folder(tmp_path, 3), [])
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"The folder .*run cannot be written to: Not a directory"):
+        _check_held_back(planned, tmp_path / "file" / "run", resume=False)
+
+
 def test_what_learned_from_a_teacher_is_trained_further_without(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
     taught = replace(recipe.train, teacher="diffbin-words")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from conftest import DarkIsText, page, small_recipe
@@ -71,6 +73,16 @@ def test_samples_show_what_is_found_and_what_is_not(pages: Path) -> None:
     drawn = sheet[30:-30, :640].astype(int)
     for colour in ((0, 200, 83), (235, 30, 60), (255, 150, 0)):  # found, missed, false
         assert (abs(drawn - colour).sum(axis=2) < 60).any(), colour
+
+
+def test_a_network_that_has_diverged_is_shown(pages: Path) -> None:
+    class Nowhere(DarkIsText):
+        def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.full_like(super().run(batch), np.nan)
+
+    source = Source(images=str(pages / "images"), labels=str(pages / "gt"))
+    sheet = sample_sheet(Detector(Nowhere()), [(source, list_pictures(source, "")[0])])
+    assert sheet.shape[1:] == (1280, 3)
 
 
 def test_rows_of_the_csv(tmp_path: Path) -> None:

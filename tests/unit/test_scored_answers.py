@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from conftest import DarkIsText
 from diffbin.cli import app
 from diffbin.config import Source
 from diffbin.data.picture_weights import PictureWeight, weight_of, write_weights
 from diffbin.detector import Detector
-from diffbin.errors import InputError
+from diffbin.errors import DiffbinWarning, InputError
 from diffbin.formats.icdar import to_icdar
 from diffbin.formats.json import to_json
 from diffbin.image import load
@@ -99,6 +100,28 @@ def test_other_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{SQUARE}\n0,0,9,0,word\n")
     with pytest.raises(InputError, match=r'a\.txt, line 2: "0,0,9,0,word" does not begin with 8 coordinates'):
         read_answer(tmp_path, "a.jpg")
+
+
+def test_answers_to_turned_pictures_are_of_another_frame(tmp_path: Path, pages: Path) -> None:
+    for name in ("img_1", "img_2"):
+        (tmp_path / f"{name}.json").write_text('{"size": [9, 9], "regions": []}')
+    path, source = pages / "images" / "img_2.png", Source(images="images", labels="gt")
+    assert evaluate(tmp_path, [source], str(pages)).fixed.hits == 0
+    with Image.open(path) as image:
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        image.save(path, exif=exif)
+    with (
+        pytest.warns(DiffbinWarning, match="turned by their EXIF"),
+        pytest.raises(
+            InputError, match=r"img_2\.json is of the upright picture, and the label of img_2\.png of the stored"
+        ),
+    ):
+        evaluate(tmp_path, [source], str(pages))
+    (tmp_path / "img_2.json").rename(tmp_path / "img_2.txt")
+    (tmp_path / "img_2.txt").write_text("")
+    with pytest.warns(DiffbinWarning, match="as stored, and so are answers to score"):
+        assert evaluate(tmp_path, [source], str(pages)).fixed.hits == 0
 
 
 def test_weights_grow_with_the_errors_and_the_hardest_come_first(tmp_path: Path) -> None:

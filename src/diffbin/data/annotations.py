@@ -149,8 +149,8 @@ def warn_of_turned(pictures: Sequence[Picture]) -> None:
     if turned:
         warn(
             f"{len(turned)} of {len(pictures)} labelled pictures are turned by their EXIF orientation, as {turned[0]}; "
-            "labels are taken in pixels of the picture as stored. If yours are of the upright ones, turn the pixels "
-            "themselves: mogrify -auto-orient."
+            "labels are taken in pixels of the picture as stored, and so are answers to score. If yours are of the "
+            "upright ones, turn the pixels themselves: mogrify -auto-orient."
         )
 
 

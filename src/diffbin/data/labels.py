@@ -240,7 +240,7 @@ TOTALTEXT = re.compile(
 def read_totaltext(label: Label | Path) -> Annotation:
     """Records of `x: [[..]], y: [[..]], ornt: [u'c'], transcriptions: [u'..']`, wrapped or not; `#` is ignored."""
     path = label.path if isinstance(label, Label) else label
-    content, position, regions = read_text(path), 0, []
+    content, position, regions = re.sub(r"\r\n?", "\n", read_text(path)), 0, []
     while content[position:].strip():
         position += len(content[position:]) - len(content[position:].lstrip())
         number = content.count("\n", 0, position) + 1

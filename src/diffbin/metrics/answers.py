@@ -17,12 +17,13 @@ NAMES = ("{0.stem}.json", "{0.name}.json", "{0.stem}.txt", "{0.name}.txt", "res_
 Answer = tuple[Sequence[Points], NDArray[np.float32]]  # regions `(n, 2)` and their scores `(len,)`
 
 
-def read_answer(folder: Path, picture: str) -> Answer:
+def read_answer(folder: Path, picture: str, *, turned: bool = False) -> Answer:
     """The regions that were found in a picture, by its path below its set's folder, and their scores.
 
     A file is JSON as `diffbin detect --out` writes it, or text, `x1,y1,...,xn,yn[,score][,text]` a region with n >= 4,
-    in which the number after the last point is the score if it is one from 0 to 1; without, it is 1. Raises
-    `InputError` where there is no file, several, or one of another format.
+    in which the number after the last point is the score if it is one from 0 to 1; without, it is 1. `turned` tells
+    that EXIF turns the picture and its label is of the stored one. Raises `InputError` where there is no file, several,
+    one of another format, or one of diffbin's, of the upright picture, where that is turned.
     """
     name = Path(picture)
     names = [folder / name.with_name(pattern.format(name)) for pattern in NAMES]
@@ -35,6 +36,11 @@ def read_answer(folder: Path, picture: str) -> Answer:
     if len(found) > 1:
         raise InputError(
             f"{found[0]} and {found[1].name} both answer {picture}; remove the one that is not to be scored."
+        )
+    if turned and found[0].suffix == ".json":
+        raise InputError(
+            f"{found[0]} is of the upright picture, and the label of {picture} of the stored one, which EXIF turns; "
+            "turn the pixels of such pictures themselves (mogrify -auto-orient), and their labels with them."
         )
     content = read_text(found[0])
     return _from_json(content, found[0]) if found[0].suffix == ".json" else _from_lines(content, found[0])

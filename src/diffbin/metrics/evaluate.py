@@ -9,6 +9,7 @@ from typing import Any
 
 from diffbin.config import Source
 from diffbin.data.annotations import Labelled, list_pictures, read_annotation, warn_of_labels
+from diffbin.data.picture import orientation
 from diffbin.data.picture_weights import PictureWeight, weight_of
 from diffbin.detector import Detector
 from diffbin.errors import InputError
@@ -125,7 +126,8 @@ def try_out(judged: Detector | Path, labelled: Labelled, watch: Watch = lambda *
     source, picture = labelled
     wanted = read_annotation(source, picture)
     if isinstance(judged, Path):
-        answer, seconds = read_answer(judged, picture.name), None
+        turned = not picture.upright and orientation(picture.image) != 1
+        answer, seconds = read_answer(judged, picture.name, turned=turned), None
     else:
         image, start = picture.read(), time.perf_counter()
         found = judged.detect(image)

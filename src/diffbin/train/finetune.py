@@ -13,7 +13,7 @@ from diffbin.detector import Detector
 from diffbin.engines.torch import TorchEngine
 from diffbin.errors import ConfigError, ModelError, TrainingError
 from diffbin.export import export
-from diffbin.files import write_text
+from diffbin.files import make_folder, write_text
 from diffbin.metrics.evaluate import FEWEST, Report, Trial, list_labelled, report, try_out
 from diffbin.metrics.iou import gain_interval
 from diffbin.metrics.tune import choose, sizes_around, tune
@@ -84,10 +84,11 @@ class Plan:
     def sentence(self) -> str:
         """For people, before it begins."""
         r, (learnt, held_back) = self.recipe, self.pictures
+        length = f"{r.train.epochs} epochs" if r.train.epochs else f"{r.train.steps} steps"
         return (
             f"{self.model}, trained further on {learnt} pictures; {held_back} held back to score it. The median "
             f"text is {self.text.height * self.text.short_px:.0f} px high in pictures of {self.text.short_px:.0f} px, "
-            f"so the network sees them at {r.preprocess.short_px} px: {r.train.steps} steps of {r.data.batch_size} "
+            f"so the network sees them at {r.preprocess.short_px} px: {length} of {r.data.batch_size} "
             f"crops of {r.augment.crop_px} px, rate {r.optim.lr:g}, {r.train.precision}. Change any of it by --set."
         )
 
@@ -180,7 +181,7 @@ def _check_held_back(planned: Plan, out: Path, *, resume: bool) -> None:
     """Which pictures are held back depends on their number: with one more, they may be others than before."""
     record, now = out / HELD_BACK, planned.held_back
     if not checkpoints.checkpoints(out / "checkpoints"):
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         write_text(record, json.dumps(now, indent=0))
     elif resume and record.is_file() and (learnt := set(now) - set(json.loads(record.read_text("utf-8")))):
         raise TrainingError(

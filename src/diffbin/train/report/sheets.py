@@ -62,7 +62,7 @@ def _sample(detector: Detector, labelled: Labelled) -> Pixels:
     found = detector.regions(prob, resize)
     outcome = Outcome.of(wanted, (found.polygons, found.scores))
     image = outcome.draw(image)
-    heat = cv2.applyColorMap((resize.crop(prob) * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    heat = cv2.applyColorMap((np.nan_to_num(resize.crop(prob)) * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
     size = (WIDTH_PX, max(1, round(image.shape[0] * WIDTH_PX / image.shape[1])))
     sides = [cv2.resize(side, size, interpolation=cv2.INTER_AREA) for side in (image, np.ascontiguousarray(heat))]
     counts = ", ".join(text for text, _ in outcome.counts)
