@@ -86,3 +86,9 @@ def test_a_model_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ModelError, match="not written"):
         export(tmp_path / "w.safetensors", tmp_path / "m.onnx", card={})
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_the_sides_of_map_and_input_have_names_of_their_own(model_file: Path) -> None:
+    graph = onnx.load(model_file).graph
+    names = [[side.dim_param for side in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
+    assert names == [["n", "", "h", "w"], ["n", "", "map_h", "map_w"]]  # the map may be half as large
