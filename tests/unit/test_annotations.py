@@ -245,6 +245,18 @@ def test_a_document_whose_pages_are_labelled_wants_no_label(tmp_path: Path) -> N
         list_pictures(source, "")
 
 
+def test_of_two_labels_of_one_picture_none_is_taken(tmp_path: Path) -> None:
+    source = Source(images=str(tmp_path), labels=str(tmp_path))
+    (tmp_path / "a.jpg").touch()
+    label(tmp_path, QUAD, "gt_a.txt")
+    assert list_pictures(source, "")[0].label.path.name == "gt_a.txt"
+    label(tmp_path, QUAD, "a.txt")  # as an answer is called that is written there
+    with pytest.raises(InputError, match=r"a\.txt and gt_a\.txt both label a\.jpg"):
+        list_pictures(source, "")
+    (tmp_path / "gt_a.jpg").touch()  # it has a label, too: its own
+    assert [picture.label.path.name for picture in list_pictures(source, "")] == ["a.txt", "gt_a.txt"]
+
+
 def test_boxes_of_td500_are_turned_about_their_middle(tmp_path: Path) -> None:
     found = READERS["td500"](label(tmp_path, "0 0 100 50 40 20 0\n1 1 100 50 40 20 1.5707963\n"))
     assert found.polygons[0].tolist() == [[100, 50], [140, 50], [140, 70], [100, 70]]

@@ -52,6 +52,8 @@ def test_what_a_detector_wrote_scores_as_it_does(pages: Path, tmp_path: Path, wr
         (f"{SQUARE},0123", 4, 1.0),
         (f"{SQUARE},87", 4, 1.0),  # a text, for it is no score
         (f"{SQUARE},0,5,.5", 5, 0.5),
+        (f"{SQUARE},0.94,2024", 4, 0.94),  # the text is a number
+        (f"{SQUARE},0,5", 5, 1.0),
         (f"\ufeff{SQUARE},1e-2\r", 4, 0.01),
     ],
 )

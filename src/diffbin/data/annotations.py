@@ -4,7 +4,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -107,7 +107,8 @@ def list_pictures(source: Source, root: str) -> list[Picture]:
         )
     pictures = pictures_in(images)
     check_stems(pictures)
-    found = [(path, _label_file(path, labels, source.format)) for path in pictures]
+    stems = {path.stem for path in pictures}
+    found = [(path, _label_file(path, labels, source.format, stems)) for path in pictures]
     _check_labels(found)
     found = [
         (path, label)
@@ -223,9 +224,15 @@ def _is_in_pages(picture: Path, labels: Path, format_: str) -> bool:
     return picture.suffix.lower() in PAGED and page.is_file() and _label_file(page, labels, format_) is not None
 
 
-def _label_file(image: Path, folder: Path, format_: str) -> Path | None:
+def _label_file(image: Path, folder: Path, format_: str, stems: Container[str] = ()) -> Path | None:
+    """The label of a picture. `InputError` where there are two of one suffix, as `a.txt`, which may be an answer, and
+    `gt_a.txt`, unless the second is that of another picture, of `stems`."""
     names = (folder / name.format(image.stem) for name in LABEL_NAMES[format_])
-    return next((path for path in names if os.path.isfile(path)), None)  # noqa: PTH113  # False where pathlib raises
+    found = [path for path in names if os.path.isfile(path)]  # noqa: PTH113  # False where pathlib raises
+    others = (path for path in found[1:] if path.suffix == found[0].suffix and path.stem not in stems)
+    if other := next(others, None):
+        raise InputError(f"{found[0]} and {other.name} both label {image.name}; remove the one that is not meant.")
+    return found[0] if found else None
 
 
 def _list_set(reader: str, images: Path, labels: Path) -> list[Picture]:

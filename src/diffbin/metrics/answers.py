@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.data.instances import MALFORMED
-from diffbin.data.labels import FAR_PX, filled_lines, may_be_coordinate, read_text
+from diffbin.data.labels import FAR_PX, filled_lines, is_near, may_be_coordinate, read_text
 from diffbin.detections import Detections, Points
 from diffbin.errors import InputError
 
@@ -69,5 +69,9 @@ def _from_line(line: str, place: str) -> tuple[Points, float]:
         raise InputError(
             f'{place}: "{line[:60].strip()}" does not begin with 8 coordinates "x1,y1,...,x4,y4" at least.'
         )
+    if len(numbers) % 2 == 0 and len(numbers) > 8 and 0 <= numbers[-2] <= 1:
+        points = np.array(numbers, np.float32).reshape(-1, 2)
+        if not is_near(points[-1], points[:-1], strictly=True):  # a score, and a text such as 2024
+            numbers.pop()
     last = numbers.pop() if len(numbers) % 2 else 1.0
     return np.array(numbers, np.float32).reshape(-1, 2), last if 0 <= last <= 1 else 1.0  # else it is a text
