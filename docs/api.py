@@ -20,12 +20,7 @@ ROOMS = {  # what programs use, by what they want
         "formats.Format",
     ],
     "Settings": ["config.Preprocess", "config.Decode"],
-    "Score": [
-        "config.Source",
-        "metrics.evaluate.evaluate",
-        "metrics.iou.compare",
-        "metrics.iou.score",
-    ],
+    "Score": ["config.Source", "metrics.evaluate.evaluate", "metrics.iou.compare", "metrics.iou.score"],
     "Serve": ["serve.service.application", "serve.limits.Limits"],
     "Models": ["zoo.load", "export.export", "quantize.export_int8"],
     "Errors": ["errors"],

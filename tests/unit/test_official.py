@@ -177,7 +177,14 @@ def test_the_paper_s_layout_answers_as_its_own_network_does(tmp_path: Path, back
     torch.testing.assert_close(network.prob((picture - mean) / std), F.sigmoid(logits), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18_dcnv2", pytest.param("resnet50_oclip", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        pytest.param("resnet18", marks=pytest.mark.slow),
+        "resnet18_dcnv2",
+        pytest.param("resnet50_oclip", marks=pytest.mark.slow),
+    ],
+)
 def test_training_starts_from_a_backbone_alone(tmp_path: Path, backbone: str) -> None:
     recipe = Recipe(name="r", model=Model(backbone=backbone, lateral_channels=16, smooth_channels=8))
     source = DBNet(recipe.model)

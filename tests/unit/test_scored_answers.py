@@ -53,6 +53,7 @@ def test_what_a_detector_wrote_scores_as_it_does(pages: Path, tmp_path: Path, wr
         (f"{SQUARE},87", 4, 1.0),  # a text, for it is no score
         (f"{SQUARE},0,5,.5", 5, 0.5),
         (f"{SQUARE},0.94,2024", 4, 0.94),  # the text is a number
+        (f"{SQUARE},0.94,2024,5", 4, 0.94),
         (f"{SQUARE},0,5", 5, 1.0),
         (f"\ufeff{SQUARE},1e-2\r", 4, 0.01),
     ],
@@ -100,7 +101,7 @@ def test_other_json(tmp_path: Path, content: str, told: str) -> None:
 
 def test_other_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{SQUARE}\n0,0,9,0,word\n")
-    with pytest.raises(InputError, match=r'a\.txt, line 2: "0,0,9,0,word" does not begin with 8 coordinates'):
+    with pytest.raises(InputError, match=r'a\.txt, line 2: "word" stands where at least 8 coordinates'):
         read_answer(tmp_path, "a.jpg")
 
 

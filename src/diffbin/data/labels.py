@@ -107,7 +107,7 @@ def _icdar_line(line: str, path: Path, number: int) -> tuple[Points, str]:
     coordinates = [*fields[:8], *takewhile(may_be_coordinate, fields[8:])]
     points = np.array(coordinates[: len(coordinates) // 2 * 2], np.float32).reshape(-1, 2)
     alone = all(re.fullmatch(r"\s*\d*\s*", field) for field in fields[2 * len(points) :])
-    if len(points) > 4 and not is_near(points[-1], points[:-1], strictly=alone):
+    if len(points) > 4 and not _is_near(points[-1], points[:-1], strictly=alone):
         points = points[:-1]
     return points, ",".join(fields[2 * len(points) :]).strip()
 
@@ -117,7 +117,7 @@ def may_be_coordinate(field: str) -> bool:
     return _number(field) is not None and not re.match(r"\s*0\d", field)
 
 
-def is_near(point: Points, points: Points, *, strictly: bool) -> bool:
+def _is_near(point: Points, points: Points, *, strictly: bool) -> bool:
     """Whether the last pair of numbers is a vertex like those before it, and no transcription like `1,250`.
 
     After four corners, and with no text of its own behind it, it hardly ever is one; a polygon of more may turn

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbin.data.instances import MALFORMED
-from diffbin.data.labels import FAR_PX, filled_lines, is_near, may_be_coordinate, read_text
+from diffbin.data.labels import FAR_PX, may_be_coordinate, read_icdar, read_text
 from diffbin.detections import Detections, Points
 from diffbin.errors import InputError
 
@@ -42,11 +41,11 @@ def read_answer(folder: Path, picture: str, *, turned: bool = False) -> Answer:
             f"{found[0]} is of the upright picture, and the label of {picture} of the stored one, which EXIF turns; "
             "turn the pixels of such pictures themselves (mogrify -auto-orient), and their labels with them."
         )
-    content = read_text(found[0])
-    return _from_json(content, found[0]) if found[0].suffix == ".json" else _from_lines(content, found[0])
+    return _from_json(found[0]) if found[0].suffix == ".json" else _from_lines(found[0])
 
 
-def _from_json(content: str, path: Path) -> Answer:
+def _from_json(path: Path) -> Answer:
+    content = read_text(path)
     try:
         found = Detections.from_dict(json.loads(content))
     except MALFORMED as error:
@@ -58,20 +57,13 @@ def _from_json(content: str, path: Path) -> Answer:
     return found.polygons, found.scores
 
 
-def _from_lines(content: str, path: Path) -> Answer:
-    lines = [_from_line(line, f"{path}, line {number}") for number, line in filled_lines(content)]
-    return [points for points, _ in lines], np.array([score for _, score in lines], np.float32)
+def _from_lines(path: Path) -> Answer:
+    found = read_icdar(path)
+    return found.polygons, np.array([_score(text) for text in found.texts], np.float32)
 
 
-def _from_line(line: str, place: str) -> tuple[Points, float]:
-    numbers = [float(field) for field in takewhile(may_be_coordinate, line.split(","))]
-    if len(numbers) < 8:
-        raise InputError(
-            f'{place}: "{line[:60].strip()}" does not begin with 8 coordinates "x1,y1,...,x4,y4" at least.'
-        )
-    if len(numbers) % 2 == 0 and len(numbers) > 8 and 0 <= numbers[-2] <= 1:
-        points = np.array(numbers, np.float32).reshape(-1, 2)
-        if not is_near(points[-1], points[:-1], strictly=True):  # a score, and a text such as 2024
-            numbers.pop()
-    last = numbers.pop() if len(numbers) % 2 else 1.0
-    return np.array(numbers, np.float32).reshape(-1, 2), last if 0 <= last <= 1 else 1.0  # else it is a text
+def _score(text: str) -> float:
+    """What stands behind the points begins with the score, or is a text."""
+    field = text.partition(",")[0]
+    score = float(field) if may_be_coordinate(field) else 1.0
+    return score if 0 <= score <= 1 else 1.0

@@ -38,7 +38,7 @@ class Trial:
 
     picture: str  # path below the set's folder of pictures
     match: PictureMatch
-    seconds: float | None  # of one that lies in a file nobody knows
+    seconds: float | None  # None where the answer lay in a file
 
 
 @dataclass(frozen=True)
