@@ -3,7 +3,8 @@
 Each row runs a picture of 1280 x 720 at its own test size, with random weights, on two threads, in a process of its own
 for each engine: the median of the runs and the most memory that the process held. Deformable ResNet-50 is also timed by
 turns with the plain one. `--data` is a folder with `icdar2015_train` and `msra_td500_train`, on whose held-back
-pictures the models that come with the package are scored anew; without it the scores of `docs/zoo.json` stay.
+pictures the models that come with the package, and ppocrv6_small, which has to be installed, are scored anew; without
+it the scores of `docs/zoo.json` stay.
 `--write` renews `docs/zoo.{json,md}`, `--page` the page (and the scores, with `--data`) from the figures that are
 there.
 """
@@ -44,15 +45,17 @@ DOCS = Path(__file__).parents[1] / "docs"
 PICTURE, THREADS, TURNS = (720, 1280), 2, 5
 SIZES = ((736, 1280), (1024, 1824))  # (h, w) of the multiply-adds
 ENGINES = ("torch", "onnx")
+LINES = (
+    Source(images="msra_td500_train/images", labels="msra_td500_train/gt", part="9::10", unit="line"),
+    "every tenth of MSRA-TD500's 300 training pictures",
+)
 VALIDATION = {
     "diffbin-words": (
         Source(images="icdar2015_train/images", labels="icdar2015_train/gt", part="900:"),
         "ICDAR2015 training pictures 901 to 1000",
     ),
-    "diffbin-lines": (
-        Source(images="msra_td500_train/images", labels="msra_td500_train/gt", part="9::10", unit="line"),
-        "every tenth of MSRA-TD500's 300 training pictures",
-    ),
+    "diffbin-lines": LINES,
+    "ppocrv6_small": LINES,
 }
 COLUMNS = (
     "recipe", "trained on", "parameters, M", "GMAC at 736 x 1280", "at 1024 x 1824",
@@ -140,7 +143,7 @@ def measure_deform() -> dict[str, float]:
 
 
 def measure_scores(root: str) -> dict[str, Any]:
-    """Of the models that come with the package, as the plain install runs them."""
+    """Of models as the plain install runs them."""
     scores = {}
     for model, (source, told) in VALIDATION.items():
         detector = Detector(model, engine="onnx", tile="off")

@@ -3,13 +3,14 @@
 # trains, chooses settings, exports.
 # Stop it at any moment and call it again: what is rendered stays, and every run goes on from its last checkpoint.
 #
-#   examples/train_models.sh DATA OUT [words] [lines] [words_large] [lines_large]
+#   examples/train_models.sh DATA OUT [words] [lines] [words_v6] [words_large] [lines_large]
 #
 # DATA holds icdar2015_train and msra_td500_train, each with images/ and gt/ in the format icdar, and backgrounds/ with
 # photographs without text. Validation is ICDAR2015's pictures 901 to 1000 and every tenth of MSRA-TD500; nothing is
 # trained on them. RESNET18 may name a file of ResNet-18 trained on ImageNet, as torchvision's, for the large models to
-# begin with; else they begin with one that has learned what the backbone of diffbin-words answers. The sizes below are
-# for one large GPU; the same, on a CPU, in a minute:
+# begin with; else they begin with one that has learned what the backbone of diffbin-words answers. words_v6 has the
+# network of PP-OCRv6's small detector and begins with its weights: run `diffbin zoo get ppocrv6_small` before. The sizes
+# below are for one large GPU; the same, on a CPU, in a minute:
 #
 #   RENDERED=6 STEPS=2 BATCH=2 WORKERS=0 SETTINGS="augment.crop_px=96 augment.crop_px_min=0" examples/train_models.sh DATA OUT words
 set -euo pipefail
@@ -52,6 +53,8 @@ on_lines=(--set=data.train.0.images=msra_td500_train/images --set=data.train.0.l
     --set=augment.scale_min=0.35 --set=augment.scale_max=1.1 --set=targets.shrink_ratio=0.6)
 large=(--set=model.backbone=resnet18 --set=model.lateral_channels=256 --set=model.smooth_channels=64
     --set=preprocess.mean_rgb=123.675,116.28,103.53 --set=preprocess.std_rgb=58.395,57.12,57.375)
+v6=(--set=model.backbone=lcnetv4 --set=model.neck=replkfpn --set=model.lateral_channels=96 --set=model.smooth_channels=24
+    --set=preprocess.mean_rgb=103.53,116.28,123.675 --set=preprocess.std_rgb=57.375,57.12,58.395)
 learned=$out/resnet18.pth
 
 match() { # OPTIONS...; a ResNet-18 that answers what the embedded model's does, where none trained on ImageNet is named
@@ -64,8 +67,8 @@ match() { # OPTIONS...; a ResNet-18 that answers what the embedded model's does,
 }
 
 for model in "${@:-words}"; do
-    case $model in words | lines | words_large | lines_large) continue ;; esac
-    echo "There is no model $model; known are words, lines, words_large and lines_large." >&2 && exit 2
+    case $model in words | lines | words_v6 | words_large | lines_large) continue ;; esac
+    echo "There is no model $model; known are words, lines, words_v6, words_large and lines_large." >&2 && exit 2
 done
 
 for model in "${@:-words}"; do
@@ -87,6 +90,10 @@ for model in "${@:-words}"; do
     words) # each command on a line of its own: behind && the script would go on where one fails
         train words --weights diffbin-words
         finish words "${words[@]}"
+        ;;
+    words_v6)
+        train words_v6 "${v6[@]}" --weights ppocrv6_small
+        finish words_v6 "${words[@]}"
         ;;
     words_large)
         match "${large[@]}"

@@ -21,7 +21,7 @@ RANGES: dict[str, Callable[[float], bool]] = {
     "that 32 divides": lambda value: 0 < value < math.inf and value % 32 == 0,
 }
 BUILT_IN = (  # backbones
-    "efficientnet_lite0", "efficientnet_lite0_fused", "efficientnet_lite0_slim",
+    "efficientnet_lite0", "efficientnet_lite0_fused", "efficientnet_lite0_slim", "lcnetv4",
     "resnet18", "resnet18_dcnv2", "resnet18_half", "resnet50", "resnet50_dcnv2", "resnet50_oclip")  # fmt: skip
 
 
@@ -86,6 +86,7 @@ class Model:
     """The network: a backbone, the feature pyramid, the head."""
 
     backbone: str = "resnet18"  # one of BUILT_IN, or own:NAME, see `model/backbones`
+    neck: Literal["fpnc", "replkfpn"] = "fpnc"  # replkfpn is that of PP-OCRv6
     lateral_channels: int = 256  # of the pyramid's top-down path
     smooth_channels: int = 64  # of each level before concatenation; the head works in as many
     scale_fusion: bool = False  # weighs the levels place by place: DBNet++
@@ -95,6 +96,8 @@ class Model:
         check_range("above 0", self, ("lateral_channels", "smooth_channels"))
         if self.backbone not in BUILT_IN and not str(self.backbone).startswith("own:"):
             raise ConfigError(f"model.backbone is {self.backbone!r}; it is own:NAME, or one of {', '.join(BUILT_IN)}.")
+        if self.neck not in ("fpnc", "replkfpn"):
+            raise ConfigError(f"model.neck is {self.neck!r}; it must be one of fpnc, replkfpn.")
 
 
 @dataclass(frozen=True, kw_only=True)

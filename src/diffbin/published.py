@@ -8,10 +8,12 @@ from typing import Literal
 class Published:
     """What the authors of a recipe tell of it. It stands beside the recipe: a model trained by it has its own score."""
 
-    source: Literal["MMOCR 1.0", "paper"]
+    source: Literal["MMOCR 1.0", "paper", "PaddleOCR"]
     precision: float = 0.0  # 0 = no figure was published
     recall: float = 0.0
     hmean: float = 0.0
-    weights: str = ""  # path of the official checkpoint below the publisher's address, "" = none is published
+    base: str = ""  # the publisher's address, "" = MMOCR's
+    weights: str = ""  # path of the official checkpoint below that, "" = none is published
+    digest: str = ""  # SHA-256 of the checkpoint, where its name does not end with the first digits of it
     start: str = ""  # of the checkpoint that training starts from
     backbone: str = ""  # of the pre-trained backbone that training starts from

@@ -112,11 +112,11 @@ def test_the_script_that_trains_the_models_asks_for_what_there_is(tmp_path: Path
     python.chmod(0o755)
     known = {**os.environ, "PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
     script = [ROOT / "examples" / "train_models.sh", tmp_path / "data", tmp_path / "runs"]
-    subprocess.run([*script, "words", "lines", "words_large", "lines_large"], check=True, env=known)
+    subprocess.run([*script, "words", "lines", "words_v6", "words_large", "lines_large"], check=True, env=known)
     asked = [line.split("\0")[:-1] for line in log.read_text().splitlines()]
-    assert [name for name, *_ in asked] == ["synth", "synth", "synth", "train", "tune"] * 4
+    assert [name for name, *_ in asked] == ["synth", "synth", "synth", "train", "tune"] * 5
     for changed in trained(asked):
-        assert changed.name.endswith(("words", "lines", "large")) and changed.augment.crop_px == 640
+        assert changed.name.endswith(("words", "lines", "v6", "large")) and changed.augment.crop_px == 640
     _, teacher, steps, out, name, *settings = (tmp_path / "taught").read_text().splitlines()  # once, for both
     assert (teacher, steps, out) == ("diffbin-words", "3001", str(tmp_path / "runs" / "resnet18.pth.part"))
     assert (tmp_path / "runs" / "resnet18.pth").exists()

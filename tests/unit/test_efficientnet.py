@@ -24,17 +24,17 @@ RECIPE = Recipe(name="light", model=Model(backbone="efficientnet_lite0", lateral
 
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [(12, 16), (13, 9)])
-def test_gradients_are_those_of_pytorch(kernel: int, stride: int, size: tuple[int, int]) -> None:
-    ours = DepthwiseConv2d(4, kernel, stride).double()
-    theirs = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False).double()
+@pytest.mark.parametrize(("size", "bias"), [((12, 16), False), ((13, 9), True)])
+def test_gradients_are_those_of_pytorch(kernel: int, stride: int, size: tuple[int, int], bias: bool) -> None:
+    ours = DepthwiseConv2d(4, kernel, stride, bias=bias).double()
+    theirs = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=bias).double()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
     answers = []
     for conv in (ours, theirs):
         y = conv(x)
         grad = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape)
-        answers.append((y, *torch.autograd.grad(y, (x, conv.weight), grad)))
+        answers.append((y, *torch.autograd.grad(y, (x, *conv.parameters()), grad)))
     for own, other in zip(*answers, strict=True):
         torch.testing.assert_close(own, other)
 

@@ -259,6 +259,21 @@ def test_get_installs_a_row_that_the_detector_takes_by_name(
     assert zoo.weights_of(ROW) == cache / f"{ROW}.safetensors"
 
 
+def test_a_row_may_have_an_address_and_a_digest_of_its_own(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some publishers' files do not end with the digits of their sum."""
+    row = Published(source="PaddleOCR", base=url(server, "p/"), weights="det.onnx", digest="00000000", start="det.onnx")
+    monkeypatch.setattr(recipes, "published", lambda _: row)
+    server.content = b"something else"
+    with pytest.raises(ModelError, match=r"det\.onnx\.part is damaged .* not 00000000; it was removed"):
+        install.get(ROW)
+    assert server.requests == ["/mmocr/p/det.onnx 0"] and not (cache / "downloads" / "det.onnx").exists()
+    assert install.get(ROW, part="start", base=url(server, "mirror")) == cache / "downloads" / "det.onnx"
+    with pytest.raises(ModelError, match=r"det\.onnx is damaged .* not 00000000; remove it"):
+        install.get(ROW)
+
+
 @pytest.mark.slow
 def test_import_tells_the_row_from_the_file_s_name(small_row: bytes, tmp_path: Path, cache: Path) -> None:
     digest = hashlib.sha256(small_row).hexdigest()[:8]

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from diffbin.errors import DiffbinError, ModelError
 from diffbin.model.clip_resnet import CLIPResNet
 from diffbin.model.efficientnet import EfficientNetLite0
+from diffbin.model.lcnet import LCNetV4
 from diffbin.model.resnet import resnet18, resnet18_dcnv2, resnet18_half, resnet50, resnet50_dcnv2
 
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "efficientnet_lite0": EfficientNetLite0,
     "efficientnet_lite0_fused": partial(EfficientNetLite0, fused=True),
     "efficientnet_lite0_slim": partial(EfficientNetLite0, slim=True),
+    "lcnetv4": LCNetV4,
     "resnet18": resnet18,
     "resnet18_dcnv2": resnet18_dcnv2,
     "resnet18_half": resnet18_half,

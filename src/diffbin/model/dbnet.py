@@ -10,6 +10,9 @@ from diffbin.config import Model
 from diffbin.model import backbones
 from diffbin.model.head import DBHead
 from diffbin.model.neck import FPNC
+from diffbin.model.replkfpn import RepLKFPN
+
+NECKS = {"fpnc": FPNC, "replkfpn": RepLKFPN}
 
 
 class TrainMaps(NamedTuple):
@@ -37,7 +40,7 @@ class DBNet(nn.Module):
         self.k = k
         self.map_stride = config.map_stride
         self.backbone = backbones.make(config.backbone)
-        self.neck = FPNC(
+        self.neck = NECKS[config.neck](
             self.backbone.channels,  # type: ignore[arg-type]  # see `backbones.make`
             lateral=config.lateral_channels,
             smooth=config.smooth_channels,

@@ -15,15 +15,16 @@ NARROW = 3  # kernels up to here have fast gradients in bfloat16
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """One k x k kernel a channel, k odd, padded so that stride 1 keeps the size; without bias."""
+    """One k x k kernel a channel, k odd, padded so that stride 1 keeps the size."""
 
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+    def __init__(self, channels: int, kernel: int, stride: int, *, bias: bool = False) -> None:
+        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, c, h, w)` -> `(n, c, ceil(h / stride), ceil(w / stride))`."""
         if self.training and x.is_cpu and torch.is_grad_enabled():
-            return cast(Tensor, _Depthwise.apply(x, self.weight.to(x.dtype), self.stride[0]))  # type: ignore[no-untyped-call]
+            y = cast(Tensor, _Depthwise.apply(x, self.weight.to(x.dtype), self.stride[0]))  # type: ignore[no-untyped-call]
+            return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
         return super().forward(x)
 
 

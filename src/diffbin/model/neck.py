@@ -49,6 +49,8 @@ class FPNC(nn.Module):
     2022, arXiv 2202.10304, section 3.2).
     """
 
+    is_linear = True  # between c2 and the smoothed levels: then `prob_path` has a faster way
+
     def __init__(self, channels: Sequence[int], *, lateral: int, smooth: int, fusion: bool = False) -> None:
         super().__init__()
         self.fusion = fusion
@@ -61,8 +63,11 @@ class FPNC(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """c2 .. c5 -> `(n, 4 * smooth, h / 4, w / 4)`, the channels of c2's level first."""
-        levels = self.top_down(features)
-        return self.join([smooth(level) for smooth, level in zip(self.smooth_convs, levels, strict=True)])
+        return self.join(self.smoothed(features))
+
+    def smoothed(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """c2 .. c5 -> the smoothed levels, each `(n, smooth, h, w)` at its own size."""
+        return [smooth(level) for smooth, level in zip(self.smooth_convs, self.top_down(features), strict=True)]
 
     def top_down(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The last of c2 .. c5, as many as are given, each with what lies above it, before smoothing."""

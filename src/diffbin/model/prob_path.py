@@ -28,7 +28,7 @@ class ProbPath(nn.Module):
         super().__init__()
         conv, norm, relu, up1, norm1, _, up2 = network.det_head.binarize
         self.backbone = network.backbone
-        self.neck = _Neck(network.neck)
+        self.neck = _Neck(network.neck) if network.neck.is_linear else _AsItIs(network.neck)
         self.join = (_Weighted if network.neck.fusion else _Joined)(network.neck, conv, norm)  # type: ignore[arg-type]
         self.head = nn.Sequential(relu, _first(up1), _tiled(norm1), relu, _second(up2, network.map_stride))  # type: ignore[arg-type]
         self.places = 4 // network.map_stride  # of P, along a side, for one of the features
@@ -60,13 +60,25 @@ class _Neck(nn.Module):
         return [first, *smoothed]
 
 
+class _AsItIs(nn.Module):
+    """A pyramid that does more than sums and convolutions."""
+
+    def __init__(self, neck: FPNC) -> None:
+        super().__init__()
+        self.neck = neck
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """See `_Neck.forward`."""
+        return self.neck.smoothed(features)
+
+
 class _Joined(nn.Module):
     """The head's first convolution and its BatchNorm over all levels, of which all but the first stay at stride 8."""
 
     def __init__(self, neck: FPNC, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         super().__init__()
         self.neck = neck
-        smooth = neck.get_parameter("smooth_convs.0.conv.weight").shape[0]
+        smooth = conv.in_channels // len(neck.smooth_convs)
         self.direct = nn.Sequential(_conv3x3(conv.weight.data[:, :smooth]), norm)
         self.raised = nn.Sequential(_conv3x3(_of_four_pixels(conv.weight.data[:, smooth:])), _scaling(norm))
 

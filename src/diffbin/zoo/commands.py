@@ -57,7 +57,7 @@ def get(
         path = install.get(
             name,
             part=part,
-            base=base_url or install.BASE,
+            base=base_url,
             progress=lambda done, total: bar.update(task, completed=done, total=total or None),
         )
     print(path if part != "weights" else f"Installed {path}; use it with: diffbin detect PICTURE --model {name}")
@@ -65,11 +65,11 @@ def get(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="An official checkpoint, .pth.")],
+    file: Annotated[Path, typer.Argument(help="An official checkpoint: .pth, or .onnx of PP-OCRv6's small detector.")],
     recipe: Annotated[str, typer.Option(help="Whose network it is; told from the file's name unless given.")] = "",
     name: Annotated[str, typer.Option(help="Install under this name; the recipe's unless given.")] = "",
 ) -> None:
-    """Install a checkpoint of MMOCR or of the paper's repository from disk."""
+    """Install a checkpoint of MMOCR, of the paper's repository or of PaddleOCR from disk."""
     need_torch("Importing a checkpoint")
     from diffbin.zoo import install
 

@@ -20,28 +20,28 @@ CHUNK_BYTES, MAX_BYTES = 1 << 20, 2 << 30
 Progress = Callable[[int, int], None]  # bytes done, and in all (0 = unknown)
 
 
-def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) -> Path:
+def download(url: str, folder: Path, *, digest: str = "", progress: Progress = lambda *_: None) -> Path:
     """Fetches `url` into `folder` under its own name and returns the path; a good file that is there is kept.
 
     What a broken connection has left is gone on from, within this call and by the next one. Of several processes that
-    ask for one file at once, the first fetches it and the others wait. The first eight digits of
-    the SHA-256 sum stand at the end of the file's name, as `torch.hub` has it. Raises `ModelError`.
+    ask for one file at once, the first fetches it and the others wait. Its SHA-256 sum begins with `digest`, or with
+    the digits that stand at the end of the file's name, as `torch.hub` has it. Raises `ModelError`.
     """
     if not url.startswith(("https://", "http://")):
         raise ModelError(f"{url} is not an address of the web.")
     target = folder / url.rsplit("/", 1)[-1]
     if os.path.isfile(target):  # noqa: PTH113  # False where pathlib raises: no permission
-        check_digest(target)
+        check_digest(target, digest)
         return target
     partial = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(target.with_name(target.name + ".lock")):
             if target.is_file():  # another process was faster
-                check_digest(target)
+                check_digest(target, digest)
                 return target
             _fetch_all(url, partial, progress)
-            check_digest(partial, named=target.name, remove=True)
+            check_digest(partial, digest or digest_of(target), remove=True)
             partial.replace(target)
     except urllib.error.HTTPError as error:
         raise ModelError(f"{url} was refused by its server ({error.code} {error.reason}). {_by_hand(target)}") from None
@@ -51,7 +51,7 @@ def download(url: str, folder: Path, *, progress: Progress = lambda *_: None) ->
     except OSError as error:
         if not os.path.isfile(target):  # noqa: PTH113
             raise ModelError(f"{partial} cannot be written: {error.strerror}.") from None
-        check_digest(target)  # as above, on a file system without locks
+        check_digest(target, digest)  # as above, on a file system without locks
     except ValueError as error:
         raise ModelError(f"{url} is not an address ({error}).") from None
     return target
@@ -117,18 +117,23 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise http.client.HTTPException(str(error)) from None
 
 
-def check_digest(path: Path, *, named: str = "", remove: bool = False) -> None:
-    """Raises `ModelError` unless the file's SHA-256 sum begins with the digits that end its name, if any do."""
-    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", named or path.name)
-    if not match:
+def digest_of(path: Path) -> str:
+    """The digits that end a file's name, if any do."""
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
+    return match[1] if match else ""
+
+
+def check_digest(path: Path, wanted: str = "", *, remove: bool = False) -> None:
+    """Raises `ModelError` unless the file's SHA-256 sum begins with the digits wanted, or with those of its name."""
+    if not (wanted := wanted or digest_of(path)):
         return
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest.startswith(match[1]):
+    if digest.startswith(wanted):
         return
     if remove:
         path.unlink()
     fate = "it was removed; fetch it again" if remove else "remove it, and fetch it again"
     raise ModelError(
-        f"{path} is damaged or not what its name says: its SHA-256 begins with {digest[:8]}, not {match[1]}; {fate}."
+        f"{path} is damaged or not what its name says: its SHA-256 begins with {digest[:8]}, not {wanted[:8]}; {fate}."
     )

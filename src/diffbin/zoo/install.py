@@ -5,24 +5,30 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from diffbin import recipes, zoo
 from diffbin.config import Recipe
+from diffbin.data.synth import Renderer, Synth
 from diffbin.engines import Runtime
 from diffbin.engines.onnx import OnnxEngine
 from diffbin.errors import ConfigError, ModelError
 from diffbin.export import export
 from diffbin.files import check_file
-from diffbin.model import checkpoints, official
+from diffbin.image import Resize
+from diffbin.model import checkpoints, official, paddle
 from diffbin.published import Published
 from diffbin.zoo.download import Progress, check_digest, download
 
 BASE = "https://download.openmmlab.com/mmocr/"
+RENDERED = 4  # pictures, for the statistics of a network that comes without
 
 
-def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progress = lambda *_: None) -> Path:
+def get(name: str, *, part: str = "weights", base: str = "", progress: Progress = lambda *_: None) -> Path:
     """Downloads what is published for a row, and installs it if it is the row's own weights.
 
     Returns the installed ONNX file, or for `part` "start" and "backbone" the downloaded checkpoint to train from.
+    `base` is the address that it lies below, of a mirror instead of the publisher.
     Raises `ConfigError` for an unknown row, `ModelError` if nothing is published, if it cannot be fetched or read, and
     where another file is installed under the row's name.
     """
@@ -34,7 +40,9 @@ def get(name: str, *, part: str = "weights", base: str = BASE, progress: Progres
         raise ModelError(f"No {part} are published for {name}; train it: diffbin train {name}.")
     if part == "weights" and name in zoo.installed_names():
         return _published(zoo.installed(name), Path(path), name)
-    file = download(base.rstrip("/") + "/" + path, zoo.cache() / "downloads", progress=progress)
+    url = f"{(base or published.base or BASE).rstrip('/')}/{path}"
+    digest = published.digest if part == "weights" else ""
+    file = download(url, zoo.cache() / "downloads", digest=digest, progress=progress)
     return install(file, recipes.load(name)) if part == "weights" else file
 
 
@@ -45,14 +53,15 @@ def import_file(path: Path, *, recipe: str = "", name: str = "") -> Path:
     one, by the digest in it. Raises `ConfigError`, `ModelError`.
     """
     chosen = recipes.load(recipe or recipe_of(path))
-    if path.is_file() and path.name in _published_files():
-        check_digest(path)
+    if path.is_file() and path.name in (digests := _published_digests()):
+        check_digest(path, digests[path.name])
     return install(path, chosen, name=name)
 
 
-def _published_files() -> set[str]:
+def _published_digests() -> dict[str, str]:
+    """By the name of the file; "" where the name ends with it."""
     rows = (recipes.published(name) for name in recipes.names())
-    return {Path(row.weights).name for row in rows if row and row.weights}
+    return {Path(row.weights).name: row.digest for row in rows if row and row.weights}
 
 
 def recipe_of(path: Path) -> str:
@@ -77,7 +86,7 @@ def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
         raise ConfigError(
             f"A model cannot be installed as {name!r}: use letters, digits, and . _ + -, and no own name."
         )
-    weights, recipe = official.to_native(official.read(path), replace(recipe, name=name))
+    weights, recipe = _read(path, replace(recipe, name=name))
     checkpoints.build(recipe, weights, source=str(path))
     native = zoo.cache() / f"{name}.safetensors"
     check_file(native)
@@ -87,6 +96,16 @@ def install(path: Path, recipe: Recipe, *, name: str = "") -> Path:
         export(unchecked, zoo.installed(name), card=_card(path, name), halve=False)  # puts it in place once it agrees
         unchecked.replace(native)
     return zoo.installed(name)
+
+
+def _read(path: Path, recipe: Recipe) -> tuple[checkpoints.Weights, Recipe]:
+    if path.suffix != ".onnx":
+        return official.to_native(official.read(path), recipe)
+    renderer = Renderer(Synth())
+    pictures = [renderer.render(seed).picture for seed in range(RENDERED)]
+    resize = Resize.fit((pictures[0].shape[0], pictures[0].shape[1]), recipe.preprocess)
+    inputs = [torch.from_numpy(resize.apply(picture, recipe.preprocess)) for picture in pictures]
+    return paddle.weights(path, recipe, inputs), recipe
 
 
 def _published(there: Path, weights: Path, name: str) -> Path:
