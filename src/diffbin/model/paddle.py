@@ -32,24 +32,25 @@ def weights(path: Path, recipe: Recipe, pictures: Sequence[Tensor]) -> Weights:
     `pictures` are inputs of the network `(1, 3, h, w)`, for the statistics of the head. Raises `ModelError` for what is
     not such a file.
     """
-    torch.manual_seed(0)  # for the threshold branch
-    network: Any = DBNet(recipe.model).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # for the threshold branch
+        network: Any = DBNet(recipe.model).eval()
+    first, norm = network.det_head.binarize[:2]
     layers, convolutions = _layers(path), list(_in_order(network))
-    if [kernel.shape for kernel, _ in layers] != [conv.weight.shape for conv in convolutions]:
+    own = [(conv.weight, norm.bias if conv is first else conv.bias) for conv in convolutions]
+    if _shapes(layers) != _shapes(own):
         raise ModelError(f"{path} does not have the layers of PP-OCRv6's small detector.")
-    for conv, (kernel, bias) in zip(convolutions, layers, strict=True):
-        conv.weight.data = kernel
-        if conv.bias is not None and bias is not None:
-            conv.bias.data = bias
+    for (weight, offset), (kernel, bias) in zip(own, layers, strict=True):
+        weight.data = kernel
+        if bias is not None:
+            offset.data = bias
     network.backbone.stem.conv1.weight.data = layers[0][0].flip(1)
     for level in (*network.neck.lateral_convs, *network.neck.smooth_convs):
         level.squeeze.expand.weight.data *= GATE
         level.squeeze.expand.bias.data *= GATE
-    first, norm = network.det_head.binarize[:2]
     for parameter in network.parameters():
         parameter.data[parameter.data.abs() < torch.finfo(torch.float32).tiny] = 0
     first.weight.data = torch.cat(first.weight.data.chunk(4, dim=1)[::-1], dim=1)
-    norm.bias.data = layers[-3][1]
     _normalise(network, pictures)
     state: Weights = network.state_dict()
     return state
@@ -70,6 +71,10 @@ def _layers(path: Path) -> list[Layer]:
         return [(stored[node.input[1]], added.get(node.output[0])) for node in known]
     except Exception as error:  # what a damaged file raises is not ours to foresee
         raise ModelError(f"{path} cannot be read as an ONNX file: {str(error).partition(chr(10))[0]}") from None
+
+
+def _shapes(layers: Sequence[Layer]) -> list[tuple[torch.Size, torch.Size | None]]:
+    return [(kernel.shape, None if bias is None else bias.shape) for kernel, bias in layers]
 
 
 def _in_order(network: Any) -> Iterator[Any]:
