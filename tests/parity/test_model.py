@@ -69,8 +69,8 @@ def answers(network: DBNet, batch: torch.Tensor) -> dict[str, NDArray[np.floatin
 
 @cache
 def sums_as_the_reference() -> bool:
-    """Whether this CPU adds in the order of the reference's, which had AVX-512 and caches of its own size: then the
-    plainest network's last stage is the same to the last bit."""
+    """Whether this CPU adds in the order of the reference's, as most with AVX-512: then the last stage of the
+    plainest network is the same to the last bit."""
     name = "dbnet_resnet18_fpnc_1200e_icdar2015"
     network, stored = DBNet(MODELS[name][0]).eval(), np.load(DATA / f"{name}.npz")
     network.load_state_dict(reference_weights(name))

@@ -65,6 +65,20 @@ def test_an_unknown_neck_is_told() -> None:
         Model(neck="fpn")  # type: ignore[arg-type]
 
 
+def test_layers_are_told_by_the_order_of_the_published_file() -> None:
+    """A block's five, the pyramid from c5 to c2; layers that change places may well have one shape."""
+    network = DBNet(RECIPE.model)
+    names = {module: name for name, module in network.named_modules()}
+    order = [names[conv] for conv in paddle._in_order(network)]
+    block = ["depthwise", "squeeze.reduce", "squeeze.expand", "expand", "project"]
+    assert order[:5] == [f"backbone.stem.conv{i}" for i in range(1, 6)]
+    assert order[5:10] == [f"backbone.layer1.0.{part}" for part in block]
+    lateral, smooth = ["point.conv", *block[1:3]], ["depthwise", "point.conv", *block[1:3]]
+    neck = [f"neck.lateral_convs.{i}.{part}" for i in (3, 2, 1, 0) for part in lateral]
+    neck += [f"neck.smooth_convs.{i}.{part}" for i in (3, 2, 1, 0) for part in smooth]
+    assert order[-31:] == [*neck, *(f"det_head.binarize.{i}" for i in (0, 3, 6))]
+
+
 def published_form(network: Any, in_order: list[Any]) -> list[tuple[Tensor, Tensor | None]]:
     """Kernel and bias of each layer as PaddleOCR has them: of BGR, levels from c5, steeper gates, no normalisation."""
     head, gates = network.det_head.binarize, [m.expand for m in network.neck.modules() if isinstance(m, SqueezeExcite)]

@@ -38,7 +38,7 @@ RECIPE = Recipe(
         workers=2,
     ),
     optim=Optim(
-        name="adamw", lr=5e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
+        name="adamw", lr=1e-4, weight_decay=0.01, schedule="cosine", warmup_ratio=0.02, per="step", clip_norm=5.0
     ),
     train=Train(steps=2000, eval_every_steps=500, save_every_steps=500, precision="bf16", ema_decay=0.998),
 )
